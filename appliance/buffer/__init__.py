@@ -1,0 +1,1 @@
+"""Adapter: the encrypted disk buffer."""

@@ -1,0 +1,1 @@
+"""Adapter: the machine's certificate and key."""

@@ -1,0 +1,1 @@
+"""Pure: decisions about time and size: back-off, batch cut, high-water mark, renewal window."""

@@ -1,0 +1,216 @@
+"""The seams: what the use cases ask of the outside world. Adapters implement these; nothing here does I/O."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from appliance.cdr.record import Line
+from appliance.wire.batch import HighWater, KeyProtection, Verdict
+
+
+class Clock(Protocol):
+    """Time as an argument. Wall time is data; waits and leases run on the monotonic clock."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never steps."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the monotonic clock."""
+        ...
+
+
+class SecretBytes:
+    """Bytes that do not show themselves: ``repr`` and ``str`` hide them, pickling is refused."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        """Take the secret; ``reveal`` is the only way back."""
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The bytes themselves; call it at the moment of use."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Say what it is, not what it holds."""
+        return "SecretBytes(…)"
+
+    def __reduce__(self) -> str:
+        """Refuse to be written anywhere by accident."""
+        raise TypeError("a secret is not serialised")
+
+
+class SecretSealer(Protocol):
+    """Binds secrets to this machine. ``purpose`` is authenticated: a blob opens only for what it was sealed for."""
+
+    @property
+    def key_protection(self) -> KeyProtection:
+        """What guards the sealed secrets, as reported upward."""
+        ...
+
+    def seal(self, secret: SecretBytes, *, purpose: str) -> bytes:
+        """Give a versioned blob that only this machine opens.
+
+        Raises:
+            SealingError: the anchor cannot be used.
+        """
+        ...
+
+    def unseal(self, blob: bytes, *, purpose: str) -> SecretBytes:
+        """Open a blob.
+
+        Raises:
+            SealingError: altered, of another machine or purpose, or of an unknown version.
+        """
+        ...
+
+
+class MachineIdentity(Struct, frozen=True):
+    """Who this appliance is: certificate chain and trust anchors as PEM, the key hidden."""
+
+    tenant: str
+    appliance: str
+    certificate_chain: bytes
+    private_key: SecretBytes
+    trust_anchors: bytes
+    expires_at: datetime
+
+
+class IdentityStore(Protocol):
+    """Keeps the machine's certificate and key."""
+
+    def load(self) -> MachineIdentity:
+        """Give the current identity.
+
+        Raises:
+            IdentityError: not enrolled, or what is stored does not fit together.
+            SealingError: the key cannot be unsealed.
+        """
+        ...
+
+
+class SourceBatch(Struct, frozen=True):
+    """Lines that were read together, and where the source stands after them."""
+
+    lines: Sequence[Line]
+    torn: int
+    """How many lines were given up as torn (the file was replaced within them)."""
+    position: bytes
+    """Opaque to the use case: stored with the rows, given back to ``resume``."""
+    restarted: bool
+    """These lines begin another file: a new parser is needed, ``preceding`` comes before them."""
+    preceding: Sequence[Line] = ()
+    """Lines before the first, recorded earlier, that a parser may need to know."""
+
+
+class CdrSource(Protocol):
+    """A feed that can be read from a position."""
+
+    @property
+    def feed(self) -> str:
+        """The feed's id."""
+        ...
+
+    def resume(self, position: bytes | None) -> None:
+        """Go where ``position`` says; None is the beginning."""
+        ...
+
+    def read(self, *, max_bytes: int) -> SourceBatch | None:
+        """Give what is new, at most about ``max_bytes``; None when there is nothing.
+
+        Raises:
+            SourceError: the feed cannot be read now.
+        """
+        ...
+
+
+class QuarantinedLine(Struct, frozen=True):
+    """A refused line on its way into the encrypted quarantine."""
+
+    offset: int
+    reason: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        """Show the reason, not the line."""
+        return f"QuarantinedLine(offset={self.offset}, reason={self.reason!r})"
+
+
+class Intake(Struct, frozen=True):
+    """What one read gave, committed whole or not at all: rows, refused lines, counts and the source's position."""
+
+    feed: str
+    day: str
+    """UTC date of reading, ISO 8601; completeness is counted a feed and a day."""
+    calls: Sequence[bytes]
+    """Encoded records (``wire.codec.encode_call``)."""
+    quarantined: Sequence[QuarantinedLine]
+    ignored: int
+    position: bytes
+
+
+class PendingBatch(Struct, frozen=True):
+    """The oldest batch that was not acknowledged: its key and the body exactly as it goes over the wire."""
+
+    epoch: int
+    sequence: int
+    records: int
+    body: bytes
+
+
+class CallBuffer(Protocol):
+    """Durable, encrypted, in order. Every method returns after COMMIT or raises; used from one thread."""
+
+    def position(self, feed: str) -> bytes | None:
+        """Where the feed stood at the last commit."""
+        ...
+
+    def append(self, intake: Intake) -> None:
+        """Commit an intake in one transaction.
+
+        Raises:
+            BufferFullError: nothing was written; try again after acknowledgements.
+            BufferUnusableError: the database cannot be trusted until it is reopened.
+        """
+        ...
+
+    def oldest(self) -> PendingBatch | None:
+        """The next batch to deliver; one that does not authenticate is set aside and counted first."""
+        ...
+
+    def acknowledge(self, batch: PendingBatch, verdict: Verdict) -> None:
+        """Delete a delivered batch and keep what the receiver said of it; refused records go to the quarantine."""
+        ...
+
+    def set_aside(self, batch: PendingBatch, code: str) -> None:
+        """Move a batch that the receiver refuses for good into the quarantine, with the problem code."""
+        ...
+
+    def note_high_water(self, remote: HighWater) -> bool:
+        """Compare with what the receiver holds; True if the buffer is an older copy (a new epoch was opened)."""
+        ...
+
+
+class Uplink(Protocol):
+    """The way to the receiver."""
+
+    async def send(self, batch: PendingBatch) -> Verdict:
+        """Deliver one batch.
+
+        Raises:
+            UplinkUnavailableError: try again; carries ``retry_after_seconds`` where the receiver said so.
+            UplinkError: refused for good, with the problem's code.
+        """
+        ...
+
+    async def high_water(self) -> HighWater:
+        """Ask what the receiver holds of this appliance. Raises as ``send``."""
+        ...

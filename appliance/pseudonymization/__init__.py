@@ -1,0 +1,1 @@
+"""Pure: keyed pseudonyms and the rule which digits may stay clear."""

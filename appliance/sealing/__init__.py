@@ -1,0 +1,1 @@
+"""Adapters: what binds secrets to this machine."""

@@ -1,0 +1,1 @@
+"""Adapters: feeds that can be read from a position."""

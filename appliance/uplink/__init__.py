@@ -1,0 +1,1 @@
+"""Adapter: the TLS way to the receiver."""

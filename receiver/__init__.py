@@ -1,0 +1,1 @@
+"""The thin cloud side: stores pseudonymised calls, each tenant apart from all others."""
