@@ -101,8 +101,8 @@ class SourceBatch(Struct, frozen=True):
     """Lines that were read together, and where the source stands after them."""
 
     lines: Sequence[Line]
-    torn: int
-    """How many lines were given up as torn (the file was replaced within them)."""
+    unterminated: bool
+    """The last line has no line end and will never get one: the file was replaced within or right after it."""
     position: bytes
     """Opaque to the use case: stored with the rows, given back to ``resume``."""
     restarted: bool
@@ -166,6 +166,35 @@ class PendingBatch(Struct, frozen=True):
     body: bytes
 
 
+class QuarantineCount(Struct, frozen=True):
+    """How many records were set aside for one reason."""
+
+    kind: str
+    reason: str
+    records: int
+
+
+class Tally(Struct, frozen=True):
+    """Completeness of one feed and one day (UTC, of reading): counts by kind."""
+
+    feed: str
+    day: str
+    counts: dict[str, int]
+
+
+class BufferStats(Struct, frozen=True):
+    """Counts of what waits, what was set aside, and what went through."""
+
+    batches: int
+    records: int
+    sealed_bytes: int
+    file_bytes: int
+    cap_bytes: int
+    epoch: int
+    quarantine: list[QuarantineCount]
+    tallies: list[Tally]
+
+
 class CallBuffer(Protocol):
     """Durable, encrypted, in order. Every method returns after COMMIT or raises; used from one thread."""
 
@@ -192,6 +221,10 @@ class CallBuffer(Protocol):
 
     def set_aside(self, batch: PendingBatch, code: str) -> None:
         """Move a batch that the receiver refuses for good into the quarantine, with the problem code."""
+        ...
+
+    def stats(self) -> BufferStats:
+        """What is stored, in counts."""
         ...
 
     def note_high_water(self, remote: HighWater) -> bool:

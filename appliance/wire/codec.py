@@ -5,12 +5,13 @@ path and the rule it broke, never its value. It bounds sizes before it inflates 
 """
 
 import re
+from collections.abc import Sequence as SequenceOf
 from typing import Final, TypeVar
 
 import msgspec
 import zstandard
 
-from appliance.wire.batch import Batch, HighWater, Verdict
+from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
 from appliance.wire.call import Call
 from appliance.wire.limits import MAX_ANSWER_BYTES, MAX_COMPRESSED_BYTES, MAX_JSON_BYTES
 from appliance.wire.problem import Problem, ProblemCode
@@ -49,9 +50,24 @@ def encode_answer(message: Verdict | HighWater | Problem) -> bytes:
     return _ENCODER.encode(message)
 
 
+class _EncodedBatch(msgspec.Struct, tag_field="type", tag="batch.v1"):
+    """``Batch`` with its records already encoded; the same fields in the same order give the same bytes."""
+
+    epoch: int
+    sequence: int
+    key_protection: KeyProtection
+    records: list[msgspec.Raw]
+
+
 def encode_batch(batch: Batch) -> bytes:
     """The body of an ingest request: one zstd frame with its content size declared."""
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(_ENCODER.encode(batch))
+    return _deflate(_ENCODER.encode(batch))
+
+
+def join_batch(calls: SequenceOf[bytes], *, epoch: int, sequence: int, key_protection: KeyProtection) -> bytes:
+    """The same body from records that ``encode_call`` gave, without decoding them again."""
+    raw = [msgspec.Raw(call) for call in calls]
+    return _deflate(_ENCODER.encode(_EncodedBatch(epoch, sequence, key_protection, raw)))
 
 
 def decode_batch(body: bytes) -> Batch:
@@ -104,6 +120,10 @@ def _decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(ProblemCode.MALFORMED_REQUEST, _describe(error)) from None
+
+
+def _deflate(text: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(text)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -1,0 +1,296 @@
+"""The encrypted disk buffer on stdlib sqlite3: one connection, one thread, one AEAD blob a batch.
+
+Rules: rows and source position commit in one transaction, so a feed is read into the buffer exactly once. A method
+that returns has committed with an fsync. A failed fsync is never tried again: the error says that the database must
+be reopened. What does not authenticate is set aside and counted; everything else goes on.
+
+Not here: framing, pseudonyms, the network. Not protected: deletion of the newest batches together with their epoch
+row, which only the receiver's completeness figures show.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+from msgspec import Struct
+
+from appliance.buffer import ledger
+from appliance.buffer.inspection import read_stats
+from appliance.buffer.ledger import EpochRow, Refused
+from appliance.buffer.schema import SCHEMA_VERSION, prepare
+from appliance.buffer.sealed_blob import SALT_BYTES, EpochKey, chain_after, place_of
+from appliance.errors import BufferFullError, BufferTamperError, BufferUnusableError
+from appliance.policy.high_water import is_older_copy
+from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
+from appliance.wire.batch import HighWater, KeyProtection, Verdict
+from appliance.wire.codec import decode_batch, encode_call, join_batch
+
+TAMPERED: Final = "tampered"
+
+
+class BufferSettings(Struct, frozen=True):
+    """Whose buffer it is and how large it may grow."""
+
+    tenant: str
+    appliance: str
+    key_protection: KeyProtection
+    cap_bytes: int
+    batch_records: int
+    """Most records in one blob."""
+
+
+class SqliteBuffer:
+    """Implements ``ports.CallBuffer``."""
+
+    def __init__(self, connection: sqlite3.Connection, *, master: SecretBytes, settings: BufferSettings) -> None:
+        """Use ``open``; it owns the connection's pragmas."""
+        self._connection = connection
+        self._master = master
+        self._settings = settings
+        self._keys: dict[int, EpochKey] = {}
+        self._own_epoch = 0
+
+    @classmethod
+    def open(cls, path: Path, *, master: SecretBytes, settings: BufferSettings) -> Self:
+        """Open or create the buffer at ``path`` (created 0600).
+
+        Raises:
+            BufferUnusableError: held by another process, no database, or of another appliance.
+        """
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(path, isolation_level=None, timeout=2, check_same_thread=False)
+        buffer = cls(connection, master=master, settings=settings)
+        try:
+            prepare(connection, cap_bytes=settings.cap_bytes)
+            with buffer._transaction():
+                buffer._claim()
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error):
+                raise BufferUnusableError("the database cannot be opened, or another process holds it") from error
+            raise
+        return buffer
+
+    def close(self) -> None:
+        """Close the database; the WAL is checkpointed."""
+        self._connection.close()
+
+    def stats(self) -> BufferStats:
+        """See ``ports.CallBuffer``."""
+        return read_stats(self._connection)
+
+    def position(self, feed: str) -> bytes | None:
+        """See ``ports.CallBuffer``. A position that does not authenticate counts as none: the feed is read again."""
+        row = self._connection.execute("SELECT epoch, position FROM source WHERE feed = ?", (feed,)).fetchone()
+        if row is None:
+            return None
+        try:
+            return self._key(row[0]).open(row[1], place=place_of("position", epoch=row[0], name=feed))
+        except BufferTamperError:
+            return None
+
+    def append(self, intake: Intake) -> None:
+        """See ``ports.CallBuffer``."""
+        with self._transaction():
+            epoch = self._epoch_for_writing()
+            step = self._settings.batch_records
+            for start in range(0, len(intake.calls), step):
+                epoch = self._insert(epoch, intake.feed, intake.day, intake.calls[start : start + step])
+            self._quarantine_lines(epoch.epoch, intake)
+            self._store_position(epoch.epoch, intake)
+            ledger.count(
+                self._connection,
+                intake.feed,
+                intake.day,
+                read=len(intake.calls) + len(intake.quarantined) + intake.ignored,
+                recorded=len(intake.calls),
+                quarantined=len(intake.quarantined),
+                ignored=intake.ignored,
+            )
+
+    def oldest(self) -> PendingBatch | None:
+        """See ``ports.CallBuffer``."""
+        while True:
+            row = self._connection.execute(
+                "SELECT epoch, sequence, records, previous, body FROM batch ORDER BY epoch, sequence LIMIT 1"
+            ).fetchone()
+            if row is None:
+                return None
+            epoch, sequence, records, previous, blob = row
+            try:
+                place = place_of("batch", epoch=epoch, sequence=sequence, previous=previous)
+                body = self._key(epoch).open(blob, place=place)
+            except BufferTamperError:
+                self._remove(epoch, sequence, blob, reason=TAMPERED)
+                continue
+            return PendingBatch(epoch, sequence, records, body)
+
+    def acknowledge(self, batch: PendingBatch, verdict: Verdict) -> None:
+        """See ``ports.CallBuffer``."""
+        with self._transaction():
+            feed, day = self._delete(batch.epoch, batch.sequence)
+            ledger.count(
+                self._connection,
+                feed,
+                day,
+                acknowledged=verdict.accepted,
+                duplicate=verdict.duplicate,
+                refused=len(verdict.refused),
+            )
+            if verdict.refused:
+                records = decode_batch(batch.body).records
+                for refusal in verdict.refused:
+                    content = encode_call(records[refusal.index])
+                    self._set_aside(Refused(feed, day, "record", refusal.code, 1, content))
+            ledger.drop_spent_epochs(self._connection)
+
+    def set_aside(self, batch: PendingBatch, code: str) -> None:
+        """See ``ports.CallBuffer``."""
+        self._remove(batch.epoch, batch.sequence, batch.body, reason=code)
+
+    def note_high_water(self, remote: HighWater) -> bool:
+        """See ``ports.CallBuffer``. What waits is issued again under an epoch that the receiver has never seen."""
+        if not is_older_copy(issued=ledger.issued(self._connection), remote=remote):
+            return False
+        with self._transaction():
+            waiting = self._connection.execute(
+                "SELECT epoch, sequence, feed, day, previous, body FROM batch ORDER BY epoch, sequence"
+            ).fetchall()
+            epoch = self._open_epoch(after=remote.epoch)
+            for old_epoch, sequence, feed, day, previous, blob in waiting:
+                place = place_of("batch", epoch=old_epoch, sequence=sequence, previous=previous)
+                try:
+                    body = self._key(old_epoch).open(blob, place=place)
+                except BufferTamperError:
+                    continue  # left where it is; ``oldest`` sets it aside
+                self._delete(old_epoch, sequence)
+                epoch = self._insert(epoch, feed, day, [encode_call(call) for call in decode_batch(body).records])
+            ledger.count(self._connection, "", "", older_copy=1)
+        return True
+
+    def _insert(self, epoch: EpochRow, feed: str, day: str, calls: Sequence[bytes]) -> EpochRow:
+        body = join_batch(
+            calls, epoch=epoch.epoch, sequence=epoch.next_sequence, key_protection=self._settings.key_protection
+        )
+        place = place_of("batch", epoch=epoch.epoch, sequence=epoch.next_sequence, previous=epoch.head)
+        blob = self._key(epoch.epoch).seal(body, place=place)
+        self._connection.execute(
+            "INSERT INTO batch (epoch, sequence, feed, day, records, previous, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (epoch.epoch, epoch.next_sequence, feed, day, len(calls), epoch.head, blob),
+        )
+        after = epoch._replace(next_sequence=epoch.next_sequence + 1, head=chain_after(epoch.head, blob))
+        self._connection.execute(
+            "UPDATE epoch SET next_sequence = ?, head = ? WHERE epoch = ?",
+            (after.next_sequence, after.head, after.epoch),
+        )
+        return after
+
+    def _delete(self, epoch: int, sequence: int) -> tuple[str, str]:
+        """Take a batch out; give its feed and day. A batch missing before it is counted as a broken chain."""
+        row = self._connection.execute(
+            "DELETE FROM batch WHERE epoch = ? AND sequence = ? RETURNING feed, day, previous, body",
+            (epoch, sequence),
+        ).fetchone()
+        if row is None:
+            raise BufferUnusableError("a batch that was delivered is no longer stored")
+        feed, day, previous, blob = row
+        known = ledger.epoch_row(self._connection, epoch)
+        if known is None or known.tail != previous:
+            ledger.count(self._connection, feed, day, chain_broken=1)
+        self._connection.execute("UPDATE epoch SET tail = ? WHERE epoch = ?", (chain_after(previous, blob), epoch))
+        return str(feed), str(day)
+
+    def _remove(self, epoch: int, sequence: int, content: bytes, *, reason: str) -> None:
+        with self._transaction():
+            records = self._connection.execute(
+                "SELECT records FROM batch WHERE epoch = ? AND sequence = ?", (epoch, sequence)
+            ).fetchone()
+            feed, day = self._delete(epoch, sequence)
+            ledger.count(self._connection, feed, day, set_aside=records[0])
+            self._set_aside(Refused(feed, day, "batch", reason, records[0], content))
+
+    def _set_aside(self, item: Refused) -> None:
+        epoch = self._epoch_for_writing()
+        ledger.quarantine(self._connection, item, epoch=epoch.epoch, key_of=self._key)
+
+    def _quarantine_lines(self, epoch: int, intake: Intake) -> None:
+        """One sealed blob a reason: a flood of bad lines must not become a flood of rows."""
+        by_reason: dict[str, list[tuple[int, bytes]]] = {}
+        for line in intake.quarantined:
+            by_reason.setdefault(line.reason, []).append((line.offset, line.content))
+        for reason, lines in by_reason.items():
+            content = msgspec.json.encode(lines)
+            item = Refused(intake.feed, intake.day, "line", reason, len(lines), content)
+            ledger.quarantine(self._connection, item, epoch=epoch, key_of=self._key)
+
+    def _store_position(self, epoch: int, intake: Intake) -> None:
+        sealed = self._key(epoch).seal(intake.position, place=place_of("position", epoch=epoch, name=intake.feed))
+        self._connection.execute(
+            "INSERT INTO source (feed, epoch, position) VALUES (?, ?, ?)"
+            " ON CONFLICT (feed) DO UPDATE SET epoch = excluded.epoch, position = excluded.position",
+            (intake.feed, epoch, sealed),
+        )
+
+    def _epoch_for_writing(self) -> EpochRow:
+        """The epoch that this process opened; a fresh salt a process start keeps (key, nonce) from repeating."""
+        if self._own_epoch:
+            row = ledger.epoch_row(self._connection, self._own_epoch)
+            if row is not None:
+                return row
+        return self._open_epoch(after=0)
+
+    def _open_epoch(self, *, after: int) -> EpochRow:
+        row = ledger.open_epoch(self._connection, after=after, salt=os.urandom(SALT_BYTES))
+        self._own_epoch = row.epoch
+        return row
+
+    def _key(self, epoch: int) -> EpochKey:
+        key = self._keys.get(epoch)
+        if key is None:
+            row = ledger.epoch_row(self._connection, epoch)
+            if row is None:
+                raise BufferTamperError("the epoch of a stored blob is unknown")
+            owner = self._settings
+            key = EpochKey(self._master, salt=row.salt, tenant=owner.tenant, appliance=owner.appliance)
+            self._keys[epoch] = key
+        return key
+
+    def _claim(self) -> None:
+        """Write the owner into a new database, or check it."""
+        owner = {
+            "schema_version": str(SCHEMA_VERSION),
+            "tenant": self._settings.tenant,
+            "appliance": self._settings.appliance,
+        }
+        stored = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+        if not stored:
+            self._connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", owner.items())
+        elif stored != owner:
+            raise BufferUnusableError("the database belongs to another appliance or version")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        own_epoch = self._own_epoch
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back(own_epoch)
+            if isinstance(error, sqlite3.Error):
+                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                    raise BufferFullError("the buffer's cap is reached") from error
+                raise BufferUnusableError("the database failed; it must be reopened") from error
+            raise
+
+    def _roll_back(self, own_epoch: int) -> None:
+        """Undo the transaction, and with it the epoch that it may have opened: its salt was never stored."""
+        self._own_epoch = own_epoch
+        self._keys = {epoch: key for epoch, key in self._keys.items() if epoch <= own_epoch}
+        with suppress(sqlite3.Error):  # the first error is the one to report
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")

@@ -1,0 +1,118 @@
+"""Use case: buffer → uplink → acknowledgement. One batch in flight, oldest first, so order is kept.
+
+A receiver that is away or unwell is tried again with full jitter for as long as it takes; one that refuses a batch
+for good gets the next one, and the refused batch is set aside, counted and reported.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_base, wait_random_exponential
+
+from appliance.errors import RetryableError, UplinkError, UplinkUnavailableError
+from appliance.ports import CallBuffer, Clock, PendingBatch, Uplink
+from appliance.wire.batch import Verdict
+
+T = TypeVar("T")
+FIRST_WAIT_SECONDS: Final = 0.5
+LONGEST_WAIT_SECONDS: Final = 300.0
+
+
+class OnBufferThread(Protocol):
+    """Runs a call on the one thread that may use the buffer."""
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """Give ``function(*arguments)``'s result, or raise what it raised."""
+        ...
+
+
+class LinkState(Protocol):
+    """Hears how delivery goes; the status screen and the log are such listeners."""
+
+    def delivered(self, verdict: Verdict) -> None:
+        """A batch was acknowledged."""
+        ...
+
+    def refused(self, error: UplinkError) -> None:
+        """A batch was set aside."""
+        ...
+
+    def unavailable(self, error: BaseException) -> None:
+        """The receiver could not be asked; it is tried again."""
+        ...
+
+    def older_copy(self) -> None:
+        """The receiver holds batches that this buffer never issued."""
+        ...
+
+
+class _RetryAfter(wait_base):
+    """What the receiver asked for, if it did; else exponential back-off with full jitter."""
+
+    def __init__(self) -> None:
+        self._jitter = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        asked = error.retry_after_seconds if isinstance(error, UplinkUnavailableError) else None
+        return self._jitter(retry_state) if asked is None else asked
+
+
+class Delivery:
+    """Empties the buffer into the uplink."""
+
+    def __init__(
+        self, *, buffer: CallBuffer, uplink: Uplink, on_buffer_thread: OnBufferThread, clock: Clock, link: LinkState
+    ) -> None:
+        """Deliver ``buffer``'s batches over ``uplink``; ``link`` hears of each outcome."""
+        self._buffer = buffer
+        self._uplink = uplink
+        self._run = on_buffer_thread
+        self._clock = clock
+        self._link = link
+
+    async def check_high_water(self) -> None:
+        """Ask what the receiver holds, before the first batch: a restored snapshot must not reuse its numbers."""
+        remote = await self._retry(self._uplink.high_water)
+        if await self._run(self._buffer.note_high_water, remote):
+            self._link.older_copy()
+
+    async def step(self) -> bool:
+        """Deliver the oldest batch; False if there is none. Retryable failures stay inside.
+
+        Raises:
+            BufferUnusableError: the buffer must be reopened.
+        """
+        batch = await self._run(self._buffer.oldest)
+        if batch is None:
+            return False
+        try:
+            verdict = await self._retry(self._uplink.send, batch)
+        except UplinkError as error:
+            await self._run(self._buffer.set_aside, batch, error.problem_code)
+            self._link.refused(error)
+            return True
+        await self._settle(batch, verdict)
+        return True
+
+    async def _settle(self, batch: PendingBatch, verdict: Verdict) -> None:
+        await self._run(self._buffer.acknowledge, batch, verdict)
+        self._link.delivered(verdict)
+        if await self._run(self._buffer.note_high_water, verdict.high_water):
+            self._link.older_copy()
+
+    async def _retry(self, request: Callable[..., Awaitable[T]], *arguments: object) -> T:
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(RetryableError),
+            wait=_RetryAfter(),
+            sleep=self._clock.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    return await request(*arguments)
+                except RetryableError as error:
+                    self._link.unavailable(error)
+                    raise
+        raise AssertionError("retrying never ends without an outcome")

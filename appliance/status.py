@@ -1,0 +1,79 @@
+"""Adapter: what the running appliance says of itself, in a small file that ``status`` reads.
+
+The buffer is held by the daemon alone, so other processes read this file instead. It holds counts, codes and times;
+no number, no name, no secret. It is replaced atomically and not synced: after a power cut an older one is as good.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from appliance.errors import ApplianceError
+from appliance.ports import BufferStats
+from appliance.wire.batch import KeyProtection
+
+FILE_NAME: Final = "status.json"
+
+
+class StatusUnknownError(ApplianceError):
+    """No appliance has written its status here."""
+
+    code = "status_unknown"
+    hint = "Start the appliance with `natalia-appliance run`."
+
+
+class LinkStatus(Struct, frozen=True):
+    """How the way to the receiver is: ``ok``, ``unavailable``, ``refused`` or ``not_tried``."""
+
+    state: str
+    receiver: str
+    last_contact_at: datetime | None
+    last_problem: str | None
+    """A code, never a message."""
+
+
+class FeedStatus(Struct, frozen=True):
+    """How one feed is: ``reading``, ``waiting`` (nothing new), ``paused`` (the buffer is full) or ``unreadable``."""
+
+    feed: str
+    dialect: str
+    state: str
+    last_read_at: datetime | None
+
+
+class Status(Struct, frozen=True):
+    """The whole status of one appliance."""
+
+    version: str
+    tenant: str
+    appliance: str
+    process: int
+    started_at: datetime
+    written_at: datetime
+    key_protection: KeyProtection
+    certificate_expires_at: datetime
+    link: LinkStatus
+    feeds: list[FeedStatus]
+    buffer: BufferStats
+
+
+def write_status(directory: Path, status: Status) -> None:
+    """Replace the status file in ``directory``."""
+    partial = directory / f"{FILE_NAME}.partial"
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
+    partial.replace(directory / FILE_NAME)
+
+
+def read_status(directory: Path) -> Status:
+    """Read it back.
+
+    Raises:
+        StatusUnknownError: never written, or not readable.
+    """
+    try:
+        return msgspec.json.decode((directory / FILE_NAME).read_bytes(), type=Status)
+    except (OSError, msgspec.MsgspecError):
+        raise StatusUnknownError("there is no readable status file in the state directory") from None
