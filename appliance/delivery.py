@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_base, wait_random_exponential
 
-from appliance.errors import RetryableError, UplinkError, UplinkUnavailableError
+from appliance.errors import ApplianceError, RetryableError, UplinkError, UplinkUnavailableError
 from appliance.ports import CallBuffer, Clock, PendingBatch, Uplink
 from appliance.wire.batch import Verdict
 
@@ -38,7 +38,7 @@ class LinkState(Protocol):
         """A batch was set aside."""
         ...
 
-    def unavailable(self, error: BaseException) -> None:
+    def unavailable(self, error: ApplianceError) -> None:
         """The receiver could not be asked; it is tried again."""
         ...
 

@@ -80,6 +80,11 @@ class FeedIntake:
         self._held: Intake | None = None
         source.resume(buffer.position(source.feed))
 
+    @property
+    def feed(self) -> str:
+        """The feed's id."""
+        return self._source.feed
+
     def step(self) -> bool:
         """Read, translate and commit once; False if there was nothing new.
 

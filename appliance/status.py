@@ -4,6 +4,7 @@ The buffer is held by the daemon alone, so other processes read this file instea
 no number, no name, no secret. It is replaced atomically and not synced: after a power cut an older one is as good.
 """
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from appliance.errors import ApplianceError
-from appliance.ports import BufferStats
-from appliance.wire.batch import KeyProtection
+from appliance.errors import ApplianceError, UplinkError
+from appliance.ports import BufferStats, Clock
+from appliance.wire.batch import KeyProtection, Verdict
 
+_LOG = logging.getLogger("natalia.link")
 FILE_NAME: Final = "status.json"
 
 
@@ -42,6 +44,40 @@ class FeedStatus(Struct, frozen=True):
     dialect: str
     state: str
     last_read_at: datetime | None
+
+
+class LinkRecorder:
+    """Keeps ``LinkStatus`` current from what delivery tells it, and logs each change once (``delivery.LinkState``)."""
+
+    def __init__(self, receiver: str, clock: Clock) -> None:
+        """Start as not tried."""
+        self._clock = clock
+        self.status = LinkStatus("not_tried", receiver, None, None)
+
+    def delivered(self, verdict: Verdict) -> None:
+        """A batch was acknowledged."""
+        self._change("ok", None, contact=True)
+        if verdict.refused:
+            _LOG.warning("link=ok refused_records=%d", len(verdict.refused))
+
+    def refused(self, error: UplinkError) -> None:
+        """A batch was set aside."""
+        self._change("refused", error.problem_code, contact=True)
+
+    def unavailable(self, error: ApplianceError) -> None:
+        """The receiver could not be asked."""
+        self._change("unavailable", error.code, contact=False)
+
+    def older_copy(self) -> None:
+        """The receiver holds batches that this buffer never issued."""
+        _LOG.error("buffer=older_copy hint=%s", "a snapshot was restored, or a second machine runs as this one")
+
+    def _change(self, state: str, problem: str | None, *, contact: bool) -> None:
+        before = self.status
+        last_contact_at = self._clock.now() if contact else before.last_contact_at
+        self.status = LinkStatus(state, before.receiver, last_contact_at, problem)
+        if (state, problem) != (before.state, before.last_problem):
+            _LOG.log(logging.INFO if state == "ok" else logging.WARNING, "link=%s problem=%s", state, problem or "none")
 
 
 class Status(Struct, frozen=True):

@@ -17,14 +17,14 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from appliance.cdr.framing import Framer
+from appliance.cdr.framing import HEAD_BYTES, MAX_LINE_BYTES, REWIND_BYTES, Framer
 from appliance.cdr.record import Line
 from appliance.errors import SourceError
 from appliance.ports import SourceBatch
 
 HASHED_BYTES: Final = 1024
-LOOK_BACK_BYTES: Final = 128 * 1024
-"""What a parser is shown of the lines before a position: its own window of 64 KiB and one line of at most 64 KiB."""
+LOOK_BACK_BYTES: Final = REWIND_BYTES + MAX_LINE_BYTES
+"""The window a parser must be shown, and one line more, which the cut at its start may spoil."""
 
 
 class FilePosition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,11 +194,11 @@ class _OpenFile:
         return hashlib.sha256(os.pread(self._descriptor, size, offset - size)).digest()
 
     def _look_back(self, offset: int) -> list[Line]:
-        """The complete lines in the window before ``offset``, and the file's first line, which may be a header."""
+        """What ``LineParser.rewind`` asks for: the lines shortly before ``offset``, and those at the file's start."""
         start = max(0, offset - LOOK_BACK_BYTES)
-        framer = Framer(offset=start)
-        lines = framer.feed(os.pread(self._descriptor, offset - start, start))
+        lines = Framer(offset=start).feed(os.pread(self._descriptor, offset - start, start))
         if start == 0:
             return lines
-        first = Framer(offset=0).feed(os.pread(self._descriptor, LOOK_BACK_BYTES, 0))[:1]
-        return first + lines[1:]
+        # The first of ``lines`` begins within a line; and the start of the file may hold a header.
+        head = Framer(offset=0).feed(os.pread(self._descriptor, min(start, HEAD_BYTES + MAX_LINE_BYTES), 0))
+        return [line for line in head if line.offset < HEAD_BYTES] + lines[1:]

@@ -1,0 +1,229 @@
+"""Composition root and main loop of the appliance: the one file that knows every concrete class.
+
+One thread owns the buffer and does all parsing; the event loop owns the network. Feeds and delivery run side by side
+and end together: an error that a reopening must cure ends the process, and its supervisor starts it again.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any, Final, TypeVar
+
+from msgspec import structs
+
+from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
+from appliance.cdr.dialects import find_dialect
+from appliance.cdr.record import FeedContext
+from appliance.clock import SystemClock
+from appliance.delivery import Delivery
+from appliance.errors import BufferFullError, SourceError
+from appliance.identity.file_identity import FileIdentityStore
+from appliance.intake import FeedIntake, Translator
+from appliance.ports import CallBuffer, Clock, MachineIdentity, Uplink
+from appliance.pseudonymization.call import CallEncoder
+from appliance.pseudonymization.pseudonym import Pseudonymizer
+from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.secret_store import SecretStore
+from appliance.settings import FeedSettings, Settings
+from appliance.sources.file_source import FileSource
+from appliance.status import FeedStatus, LinkRecorder, Status, write_status
+from appliance.uplink.https_uplink import HttpsUplink
+from appliance.wire.batch import KeyProtection
+
+T = TypeVar("T")
+POLL_SECONDS: Final = 0.25
+"""How often an idle feed is looked at: a stat and a read of a kilobyte."""
+STATUS_SECONDS: Final = 2.0
+TENANT_SECRET: Final = "tenant-secret"
+BUFFER_MASTER: Final = "buffer-master"
+KEY_VERSION: Final = 1
+
+_LOG = logging.getLogger("natalia.daemon")
+
+
+class Appliance:
+    """Runs feeds and delivery until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        status: Status,
+        settings: Settings,
+        buffer: CallBuffer,
+        uplink: Uplink,
+        feeds: Sequence[FeedIntake],
+        clock: Clock,
+    ) -> None:
+        """Move ``feeds`` into ``buffer`` and ``buffer`` over ``uplink``; report into the state directory."""
+        self._settings = settings
+        self._buffer = buffer
+        self._feeds = feeds
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
+        self._link = LinkRecorder(settings.receiver.url, clock)
+        self._status = status
+        self._feed_status = {item.feed: item for item in status.feeds}
+        self._delivery = Delivery(
+            buffer=buffer, uplink=uplink, on_buffer_thread=self._on_buffer_thread, clock=clock, link=self._link
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set or a part fails; every part has ended and the status is written on return.
+
+        Raises:
+            BufferUnusableError: the buffer must be reopened.
+        """
+        parts: list[Awaitable[Any]] = [stop.wait(), self._deliver(), self._report()]
+        parts += [self._follow(feed) for feed in self._feeds]
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._pool.shutdown(wait=True)
+            self._write_status()
+
+    async def _follow(self, feed: FeedIntake) -> None:
+        while True:
+            state = await self._step(feed)
+            if state == "reading":
+                continue
+            await self._clock.sleep(POLL_SECONDS)
+
+    async def _step(self, feed: FeedIntake) -> str:
+        try:
+            read = await self._on_buffer_thread(feed.step)
+            state = "reading" if read else "waiting"
+        except BufferFullError:
+            state = "paused"
+        except SourceError as error:
+            state = "unreadable"
+            self._note_feed(feed.feed, state, code=error.code)
+        self._note_feed(feed.feed, state)
+        return state
+
+    def _note_feed(self, feed: str, state: str, *, code: str = "") -> None:
+        known = self._feed_status[feed]
+        if state != known.state and state in {"paused", "unreadable"}:
+            _LOG.warning("feed=%s state=%s code=%s", feed, state, code or "buffer_full")
+        last_read_at = self._clock.now() if state == "reading" else known.last_read_at
+        self._feed_status[feed] = structs.replace(known, state=state, last_read_at=last_read_at)
+
+    async def _deliver(self) -> None:
+        await self._delivery.check_high_water()
+        while True:
+            if not await self._delivery.step():
+                await self._clock.sleep(POLL_SECONDS)
+
+    async def _report(self) -> None:
+        while True:
+            await self._on_buffer_thread(self._write_status)
+            await self._clock.sleep(STATUS_SECONDS)
+
+    def _write_status(self) -> None:
+        status = structs.replace(
+            self._status,
+            written_at=self._clock.now(),
+            link=self._link.status,
+            feeds=list(self._feed_status.values()),
+            buffer=self._buffer.stats(),
+        )
+        write_status(self._settings.appliance.state_directory, status)
+
+    def _on_buffer_thread(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+
+def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
+    """The appliance's sealed secrets and what guards them.
+
+    Raises:
+        SealingError: this machine cannot open them.
+    """
+    directory = settings.appliance.state_directory
+    sealer = FileSealer.open(directory / "anchor")
+    return SecretStore(directory / "secrets", sealer), sealer.key_protection
+
+
+def open_feed(feed: FeedSettings, settings: Settings, secrets: SecretStore, buffer: CallBuffer) -> FeedIntake:
+    """Wire one feed from its file to the buffer.
+
+    Raises:
+        UnknownDialectError: no such dialect.
+    """
+    translator = Translator(
+        find_dialect(feed.dialect),
+        FeedContext(zone=settings.site.zone),
+        CallEncoder(
+            pseudonymizer=Pseudonymizer(secrets.get_or_create(TENANT_SECRET).reveal(), key_version=KEY_VERSION),
+            plan=settings.site.plan,
+            clear_digits=settings.privacy.clear_digits,
+            feed=feed.id,
+            dialect=feed.dialect,
+        ),
+    )
+    return FeedIntake(FileSource(feed.id, feed.path), translator, buffer, SystemClock())
+
+
+async def run(settings: Settings) -> None:
+    """Run the appliance of ``settings`` until SIGTERM or SIGINT.
+
+    Raises:
+        ApplianceError: it cannot start, or the buffer must be reopened.
+    """
+    clock = SystemClock()
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    secrets, key_protection = open_secrets(settings)
+    identity = FileIdentityStore(settings.appliance.state_directory / "identity", secrets, clock).load()
+    buffer = SqliteBuffer.open(
+        settings.appliance.state_directory / "buffer.db",
+        master=secrets.get_or_create(BUFFER_MASTER),
+        settings=BufferSettings(
+            tenant=identity.tenant,
+            appliance=identity.appliance,
+            key_protection=key_protection,
+            cap_bytes=settings.buffer.cap_mib * 2**20,
+            batch_records=settings.buffer.batch_records,
+        ),
+    )
+    try:
+        feeds = [open_feed(feed, settings, secrets, buffer) for feed in settings.feeds]
+        status = first_status(settings, identity, buffer, clock=clock, key_protection=key_protection)
+        async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
+            appliance = Appliance(
+                status=status, settings=settings, buffer=buffer, uplink=uplink, feeds=feeds, clock=clock
+            )
+            _LOG.info("appliance=%s feeds=%d key_protection=%s", identity.appliance, len(feeds), key_protection)
+            await appliance.run(stop)
+    finally:
+        buffer.close()
+
+
+def first_status(
+    settings: Settings, identity: MachineIdentity, buffer: CallBuffer, *, clock: Clock, key_protection: KeyProtection
+) -> Status:
+    """The status at start: nothing read, nothing tried."""
+    now = clock.now()
+    return Status(
+        version=version("natalia-appliance"),
+        tenant=identity.tenant,
+        appliance=identity.appliance,
+        process=os.getpid(),
+        started_at=now,
+        written_at=now,
+        key_protection=key_protection,
+        certificate_expires_at=identity.expires_at,
+        link=LinkRecorder(settings.receiver.url, clock).status,
+        feeds=[FeedStatus(feed.id, feed.dialect, "waiting", None) for feed in settings.feeds],
+        buffer=buffer.stats(),
+    )
