@@ -38,8 +38,8 @@ T = TypeVar("T")
 POLL_SECONDS: Final = 0.25
 """How often an idle feed is looked at: a stat and a read of a kilobyte."""
 STATUS_SECONDS: Final = 2.0
-TENANT_SECRET: Final = "tenant-secret"
-BUFFER_MASTER: Final = "buffer-master"
+TENANT_KEY: Final = "tenant-secret"
+BUFFER_KEY: Final = "buffer-master"
 KEY_VERSION: Final = 1
 
 _LOG = logging.getLogger("natalia.daemon")
@@ -163,7 +163,7 @@ def open_feed(feed: FeedSettings, settings: Settings, secrets: SecretStore, buff
         find_dialect(feed.dialect),
         FeedContext(zone=settings.site.zone),
         CallEncoder(
-            pseudonymizer=Pseudonymizer(secrets.get_or_create(TENANT_SECRET).reveal(), key_version=KEY_VERSION),
+            pseudonymizer=Pseudonymizer(secrets.get_or_create(TENANT_KEY).reveal(), key_version=KEY_VERSION),
             plan=settings.site.plan,
             clear_digits=settings.privacy.clear_digits,
             feed=feed.id,
@@ -187,7 +187,7 @@ async def run(settings: Settings) -> None:
     identity = FileIdentityStore(settings.appliance.state_directory / "identity", secrets, clock).load()
     buffer = SqliteBuffer.open(
         settings.appliance.state_directory / "buffer.db",
-        master=secrets.get_or_create(BUFFER_MASTER),
+        master=secrets.get_or_create(BUFFER_KEY),
         settings=BufferSettings(
             tenant=identity.tenant,
             appliance=identity.appliance,

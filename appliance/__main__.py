@@ -1,0 +1,5 @@
+"""``python -m appliance`` is ``natalia-appliance``."""
+
+from appliance.cli import main
+
+main()

@@ -1,0 +1,43 @@
+"""The ``natalia-appliance`` command.
+
+Exit status: 0 ok, 1 refused with a problem code and a hint on stderr, 2 usage.
+"""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from appliance.cli.inspect import buffer, dialects, status
+from appliance.cli.operate import enroll, run
+from appliance.cli.preview import preview
+from appliance.errors import ApplianceError, SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="natalia-appliance")
+def cli() -> None:
+    """Read call detail records, replace every number by a pseudonym, ship the rest."""
+
+
+for command in (preview, dialects, run, enroll, status, buffer):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a refusal ends with its code and hint, never with a traceback."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        cli.main(args=None if arguments is None else list(arguments), standalone_mode=True)
+    except ApplianceError as error:
+        report(error)
+        sys.exit(1)
+
+
+def report(error: ApplianceError) -> None:
+    """Print what was refused, why, and what to do next."""
+    lines = error.mistakes if isinstance(error, SettingsError) else [str(error)]
+    for line in lines:
+        click.echo(f"error[{error.code}]: {line}", err=True)
+    click.echo(f"hint: {error.hint}", err=True)

@@ -1,0 +1,125 @@
+"""Commands that only look: ``dialects``, ``status``, ``buffer stats``."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from appliance.buffer.inspection import open_stats
+from appliance.cdr.dialects import DIALECTS
+from appliance.clock import SystemClock
+from appliance.errors import BufferUnusableError
+from appliance.ports import BufferStats
+from appliance.settings import Settings, load_settings
+from appliance.status import Status, read_status
+
+SETTINGS = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/natalia/appliance.toml"),
+    show_default=True,
+    help="The appliance's settings.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
+
+
+@click.command()
+def dialects() -> None:
+    """List the dialects: what they read, how it arrives, what identifies a record, which loss the feed can have."""
+    for dialect in DIALECTS.values():
+        click.echo(dialect.name)
+        for label, text in (
+            ("reads", dialect.description),
+            ("arrives by", ", ".join(dialect.transports)),
+            ("identity", dialect.identity),
+            ("loss before us", dialect.inherent_loss),
+            ("manual", dialect.manual),
+        ):
+            click.echo(f"  {label + ':':<16}{text}")
+
+
+@click.command()
+@SETTINGS
+@AS_JSON
+def status(settings_file: Path, *, as_json: bool) -> None:
+    """Say how the appliance is: link, feeds, buffer, certificate."""
+    report = read_status(load_settings(settings_file).appliance.state_directory)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        return
+    for label, text in _status_lines(report):
+        click.echo(f"{label:<14}{text}")
+
+
+@click.group()
+def buffer() -> None:
+    """Look into the encrypted buffer."""
+
+
+@buffer.command()
+@SETTINGS
+@AS_JSON
+def stats(settings_file: Path, *, as_json: bool) -> None:
+    """Count what waits, what was set aside, and what went through."""
+    counts = _stats(load_settings(settings_file))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(counts)).decode())
+        return
+    for line in _stats_lines(counts):
+        click.echo(line)
+
+
+def _stats(settings: Settings) -> BufferStats:
+    """From the database, or, while the appliance runs and holds it, from the appliance's own report."""
+    directory = settings.appliance.state_directory
+    try:
+        return open_stats(directory / "buffer.db", cap_bytes=settings.buffer.cap_mib * 2**20)
+    except BufferUnusableError:
+        if not (directory / "buffer.db").exists():
+            raise
+        return read_status(directory).buffer
+
+
+def _status_lines(report: Status) -> list[tuple[str, str]]:
+    age = int((SystemClock().now() - report.written_at).total_seconds())
+    lines = [
+        ("appliance", f"{report.appliance} (tenant {report.tenant}), version {report.version}"),
+        ("reported", f"{age} s ago, running since {report.started_at:%Y-%m-%d %H:%M:%S} UTC"),
+        ("key anchor", _PROTECTION[report.key_protection]),
+        ("certificate", f"until {report.certificate_expires_at:%Y-%m-%d %H:%M} UTC"),
+        ("receiver", f"{report.link.receiver}: {report.link.state}{_because(report.link.last_problem)}"),
+        ("last contact", _time(report.link.last_contact_at)),
+    ]
+    lines += [
+        (f"feed {feed.feed}", f"{feed.dialect}: {feed.state}, last read {_time(feed.last_read_at)}")
+        for feed in report.feeds
+    ]
+    return lines + [("buffer", line) for line in _stats_lines(report.buffer)]
+
+
+def _stats_lines(counts: BufferStats) -> list[str]:
+    lines = [
+        f"{counts.records} records in {counts.batches} batches wait ({counts.sealed_bytes} bytes sealed)",
+        f"file {counts.file_bytes} of at most {counts.cap_bytes} bytes, epoch {counts.epoch}",
+    ]
+    lines += [f"set aside: {item.records} ({item.kind}, {item.reason})" for item in counts.quarantine]
+    for tally in counts.tallies:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.counts.items()))
+        lines.append(f"{tally.day} {tally.feed}: {kinds}")
+    return lines
+
+
+def _time(moment: object) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "never"
+
+
+def _because(problem: str | None) -> str:
+    return f" ({problem})" if problem else ""
+
+
+_PROTECTION = {
+    "file": "level 1 of 3: a file on this disk; whoever copies the whole disk has the key",
+    "tpm": "level 2 of 3: bound to this machine's TPM",
+    "tpm_measured_boot": "level 3 of 3: bound to this machine's TPM and its signed software",
+}

@@ -1,0 +1,106 @@
+"""``natalia-appliance preview``: exactly what would leave the site, without a network or a buffer."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+
+from appliance.cdr.dialects import find_dialect
+from appliance.cdr.record import FeedContext
+from appliance.clock import SystemClock
+from appliance.intake import Translation, Translator
+from appliance.ports import SecretBytes
+from appliance.pseudonymization.call import CallEncoder
+from appliance.pseudonymization.pseudonym import Pseudonymizer
+from appliance.settings import default_site, load_site, read_secret_file
+from appliance.sources.whole_file import read_lines
+
+THROW_AWAY_BYTES: Final = 32
+FEED: Final = "preview"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dialect", required=True, help="How the PBX wrote the file; see `natalia-appliance dialects`.")
+@click.option("--site", type=click.Path(path_type=Path), help="SITE.toml; without it UTC and Belgian numbering.")
+@click.option(
+    "--tenant-secret-file",
+    type=click.Path(path_type=Path),
+    help="At least 32 bytes, used as they are; without it a throw-away secret.",
+)
+@click.option("--summary-json", type=click.Path(path_type=Path), help="Write the counts as JSON.")
+def preview(
+    file: Path, dialect: str, site: Path | None, tenant_secret_file: Path | None, summary_json: Path | None
+) -> None:
+    """Show what would leave the site: one JSON record a line, in the wire form, on stdout.
+
+    On stderr a summary and, for each refused line, its number and reason code, never its content.
+    """
+    place = load_site(site) if site else default_site()
+    secret = read_secret_file(tenant_secret_file) if tenant_secret_file else SecretBytes(os.urandom(THROW_AWAY_BYTES))
+    encoder = CallEncoder(
+        pseudonymizer=Pseudonymizer(secret.reveal(), key_version=1),
+        plan=place.plan,
+        clear_digits=place.clear_digits,
+        feed=FEED,
+        dialect=dialect,
+    )
+    translator = Translator(find_dialect(dialect), FeedContext(zone=place.zone), encoder)
+    if site is None:
+        click.echo("note: no --site given; times are read as UTC and numbers by the Belgian plan", err=True)
+    summary = _Summary()
+    for translation, lines in _translate(translator, file):
+        summary.add(translation, lines)
+    summary.print()
+    if summary_json:
+        summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(summary.as_dict())) + b"\n")
+
+
+def _translate(translator: Translator, file: Path) -> Iterable[tuple[Translation, dict[int, int]]]:
+    """Translate the file and write its records; give each translation with the line number of each offset."""
+    clock = SystemClock()
+    number = 0
+    for lines in read_lines(file):
+        translation = translator.translate(lines, now=clock.now())
+        sys.stdout.buffer.write(b"".join([call + b"\n" for call in translation.calls]))
+        numbers = {}
+        if translation.quarantined:
+            numbers = {line.offset: number + place for place, line in enumerate(lines, start=1)}
+        number += len(lines)
+        yield translation, numbers
+    sys.stdout.buffer.flush()
+
+
+class _Summary:
+    """Counts of one file."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._by_reason: Counter[str] = Counter()
+
+    def add(self, translation: Translation, numbers: dict[int, int]) -> None:
+        for line in translation.quarantined:
+            click.echo(f"line {numbers[line.offset]}: {line.reason}", err=True)
+            self._by_reason[line.reason] += 1
+        self._counts["records"] += len(translation.calls)
+        self._counts["quarantined"] += len(translation.quarantined)
+        self._counts["ignored"] += translation.ignored
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of ``--summary-json``."""
+        counts = {name: self._counts[name] for name in ("records", "quarantined", "ignored")}
+        return {"lines": sum(counts.values()), **counts, "by_reason": dict(sorted(self._by_reason.items()))}
+
+    def print(self) -> None:
+        counts = self.as_dict()
+        reasons = ", ".join(f"{reason} {count}" for reason, count in counts["by_reason"].items())
+        click.echo(
+            f"{counts['lines']} lines: {counts['records']} records, {counts['quarantined']} quarantined"
+            f"{f' ({reasons})' if reasons else ''}, {counts['ignored']} ignored",
+            err=True,
+        )

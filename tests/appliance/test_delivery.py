@@ -1,0 +1,203 @@
+"""Delivery keeps order, tries again for as long as it takes, and sets aside only what was refused for good."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import pytest
+
+from appliance.delivery import LONGEST_WAIT_SECONDS, Delivery
+from appliance.errors import ApplianceError, BufferUnusableError, UplinkError, UplinkUnavailableError
+from appliance.ports import BufferStats, Intake, PendingBatch
+from appliance.wire.batch import HighWater, Verdict
+from tests.support.records import START, verdict
+
+T = TypeVar("T")
+
+
+class FakeClock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class FakeBuffer:
+    """A buffer in memory that counts calls."""
+
+    def __init__(self, count: int) -> None:
+        self.waiting = [PendingBatch(1, sequence, 10, b"body") for sequence in range(1, count + 1)]
+        self.acknowledged: list[int] = []
+        self.aside: list[tuple[int, str]] = []
+        self.high_water: list[HighWater] = []
+        self.older = False
+
+    def position(self, feed: str) -> bytes | None:
+        raise NotImplementedError(feed)
+
+    def append(self, intake: Intake) -> None:
+        raise NotImplementedError(intake)
+
+    def stats(self) -> BufferStats:
+        raise NotImplementedError
+
+    def oldest(self) -> PendingBatch | None:
+        return self.waiting[0] if self.waiting else None
+
+    def acknowledge(self, batch: PendingBatch, answer: Verdict) -> None:
+        assert self.waiting.pop(0) is batch
+        assert answer.sequence == batch.sequence
+        self.acknowledged.append(batch.sequence)
+
+    def set_aside(self, batch: PendingBatch, code: str) -> None:
+        assert self.waiting.pop(0) is batch
+        self.aside.append((batch.sequence, code))
+
+    def note_high_water(self, remote: HighWater) -> bool:
+        self.high_water.append(remote)
+        return self.older
+
+
+class FakeUplink:
+    """A receiver that fails as it is told, then accepts."""
+
+    def __init__(self, *failures: ApplianceError) -> None:
+        self.failures = list(failures)
+        self.sent: list[int] = []
+
+    async def send(self, batch: PendingBatch) -> Verdict:
+        self.sent.append(batch.sequence)
+        if self.failures:
+            raise self.failures.pop(0)
+        return verdict(batch.epoch, batch.sequence, accepted=batch.records)
+
+    async def high_water(self) -> HighWater:
+        if self.failures:
+            raise self.failures.pop(0)
+        return HighWater(3, 4)
+
+
+class HeardLink:
+    """Remembers what delivery said of the link."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def delivered(self, answer: Verdict) -> None:
+        self.heard.append(f"delivered {answer.sequence}")
+
+    def refused(self, error: UplinkError) -> None:
+        self.heard.append(f"refused {error.problem_code}")
+
+    def unavailable(self, error: ApplianceError) -> None:
+        self.heard.append(error.code)
+
+    def older_copy(self) -> None:
+        self.heard.append("older copy")
+
+
+async def at_once(function: Callable[..., T], *arguments: object) -> T:
+    """The buffer thread of these tests."""
+    return function(*arguments)
+
+
+def deliver(buffer: FakeBuffer, uplink: FakeUplink) -> tuple[Delivery, FakeClock, HeardLink]:
+    """A delivery over fakes."""
+    clock, link = FakeClock(), HeardLink()
+    run: Callable[..., Awaitable[object]] = at_once
+    return Delivery(buffer=buffer, uplink=uplink, on_buffer_thread=run, clock=clock, link=link), clock, link
+
+
+async def test_batches_are_delivered_in_order_and_acknowledged() -> None:
+    """Each batch leaves the buffer after its own verdict, oldest first."""
+    buffer = FakeBuffer(3)
+    delivery, clock, link = deliver(buffer, FakeUplink())
+    while await delivery.step():
+        pass
+    assert buffer.acknowledged == [1, 2, 3]
+    assert buffer.high_water == [HighWater(1, 1), HighWater(1, 2), HighWater(1, 3)]
+    assert link.heard == ["delivered 1", "delivered 2", "delivered 3"]
+    assert clock.slept == []
+
+
+async def test_an_unavailable_receiver_is_tried_again_and_nothing_overtakes() -> None:
+    """The same batch is sent until it is answered; waits grow with full jitter and are bounded."""
+    buffer = FakeBuffer(2)
+    uplink = FakeUplink(*[UplinkUnavailableError("away") for _ in range(40)])
+    delivery, clock, link = deliver(buffer, uplink)
+    assert await delivery.step()
+    assert uplink.sent == [1] * 41
+    assert buffer.acknowledged == [1]
+    assert len(clock.slept) == 40
+    assert all(0 <= wait <= LONGEST_WAIT_SECONDS for wait in clock.slept)
+    assert clock.slept[0] <= 1.0
+    assert sum(clock.slept) > 40
+    assert link.heard == ["uplink_unavailable"] * 40 + ["delivered 1"]
+
+
+async def test_what_the_receiver_asks_for_is_waited() -> None:
+    """Retry-After replaces the back-off for that attempt."""
+    delivery, clock, _ = deliver(FakeBuffer(1), FakeUplink(UplinkUnavailableError("busy", retry_after_seconds=77.0)))
+    await delivery.step()
+    assert clock.slept == [77.0]
+
+
+async def test_a_refused_batch_makes_way_and_is_counted() -> None:
+    """A permanent refusal is not tried again; the next batch follows."""
+    buffer = FakeBuffer(2)
+    delivery, clock, link = deliver(buffer, FakeUplink(UplinkError("no", problem_code="batch_invalid")))
+    assert await delivery.step()
+    assert await delivery.step()
+    assert buffer.aside == [(1, "batch_invalid")]
+    assert buffer.acknowledged == [2]
+    assert clock.slept == []
+    assert link.heard == ["refused batch_invalid", "delivered 2"]
+
+
+async def test_the_high_water_mark_is_asked_first_until_it_is_known() -> None:
+    """A receiver that is away at start is asked again; an older copy is reported."""
+    buffer = FakeBuffer(0)
+    buffer.older = True
+    delivery, clock, link = deliver(buffer, FakeUplink(UplinkUnavailableError("away")))
+    await delivery.check_high_water()
+    assert buffer.high_water == [HighWater(3, 4)]
+    assert len(clock.slept) == 1
+    assert link.heard == ["uplink_unavailable", "older copy"]
+
+
+async def test_an_older_copy_shown_by_a_verdict_is_reported() -> None:
+    """Every answer carries the mark, so a restored snapshot shows at the first one."""
+    buffer = FakeBuffer(1)
+    buffer.older = True
+    delivery, _, link = deliver(buffer, FakeUplink())
+    await delivery.step()
+    assert link.heard == ["delivered 1", "older copy"]
+
+
+async def test_an_empty_buffer_sends_nothing() -> None:
+    """No batch, no request."""
+    uplink = FakeUplink()
+    delivery, _, _ = deliver(FakeBuffer(0), uplink)
+    assert await delivery.step() is False
+    assert uplink.sent == []
+
+
+async def test_a_broken_buffer_ends_delivery() -> None:
+    """Only a reopening helps; the error is not swallowed by the retries."""
+
+    class Broken(FakeBuffer):
+        def oldest(self) -> PendingBatch | None:
+            raise BufferUnusableError("gone")
+
+    delivery, _, _ = deliver(Broken(1), FakeUplink())
+    with pytest.raises(BufferUnusableError):
+        await delivery.step()
