@@ -1,0 +1,312 @@
+"""The only reader of files, environment and credentials.
+
+Rules: a file is read whole or refused whole; unknown options are refused; every mistake is listed at once, each with
+its option's path; an invalid option never falls back to a default; no message holds a value of the file.
+
+Not here: whether a dialect or a feed's file exists (``cdr.dialects`` and ``sources`` say so), and writing anything.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
+
+from appliance.errors import SettingsError
+from appliance.ports import SecretBytes
+from appliance.wire.call import DialectName, FeedId
+from appliance.wire.limits import MAX_CLEAR_DIGITS
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+"""A settings, certificate or secret file that is longer is something else."""
+MIN_SECRET_BYTES: Final = 32
+"""A tenant secret holds at least 256 bits, or its pseudonyms can be guessed."""
+
+S = TypeVar("S", bound=Struct)
+_PORT: Final = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+_DIGITS: Final = r"^[0-9]{1,4}\Z"
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+_MACHINE_ID: Final = re.compile(r"[0-9a-f]{32}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UNFIT: Final = "matching regex"
+"""How msgspec names a broken pattern; the option's description then says what is wanted."""
+_AT: Final = re.compile(r" - at `\$([^`]*)`\Z")
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """Where the PBX stands and how it is dialled from there."""
+
+    zone: Annotated[ZoneInfo, Meta(description="The zone of the PBX's clock, by its IANA name")] = field(
+        name="timezone"
+    )
+    country: Annotated[
+        str,
+        Meta(pattern=r"^[A-Z]{2}\Z", description="The country whose numbers the site dials, ISO 3166-1 alpha-2"),
+    ]
+    national_prefix: Annotated[str, Meta(pattern=_DIGITS, description="1 to 4 digits before a national number")] = "0"
+    international_prefix: Annotated[str, Meta(pattern=_DIGITS, description="1 to 4 digits before a country code")] = (
+        "00"
+    )
+    outside_line: Annotated[
+        Annotated[str, Meta(pattern=_DIGITS)] | None,
+        Meta(description="1 to 4 digits dialled for an outside line; leave it out if there are none"),
+    ] = None
+    extension_lengths: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=9)], ...],
+        Meta(min_length=1, max_length=9, description="How many digits the site's own extensions have"),
+    ] = (2, 3, 4, 5)
+
+
+class Privacy(Struct, frozen=True, kw_only=True):
+    """What may be seen of a number. A site may lower it, never raise it above the contract's bound."""
+
+    clear_digits: Annotated[
+        int, Meta(ge=0, le=MAX_CLEAR_DIGITS, description="How many last digits of a long external number stay clear")
+    ] = MAX_CLEAR_DIGITS
+
+
+class SiteSettings(Struct, frozen=True, kw_only=True):
+    """``SITE.toml``: what a preview needs to know of the site."""
+
+    site: Site
+    privacy: Privacy = Privacy()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the PBX's clock."""
+        return self.site.zone
+
+    @property
+    def clear_digits(self) -> int:
+        """How many last digits policy leaves in clear, 0-4."""
+        return self.privacy.clear_digits
+
+
+class ApplianceSettings(Struct, frozen=True, kw_only=True):
+    """The appliance itself."""
+
+    state_directory: Annotated[
+        Path,
+        Meta(description="Absolute path of the folder for buffer, sealed secrets and status; only the appliance's"),
+    ]
+
+
+class ReceiverSettings(Struct, frozen=True, kw_only=True):
+    """Where calls are shipped to. Which certificates are trusted is decided at enrollment, not here."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=rf"^https://{_HOST}(?::{_PORT})?/?\Z", description="`https://host` or `https://host:port`, no path"
+        ),
+    ]
+
+
+class FeedSettings(Struct, frozen=True, kw_only=True):
+    """One file that the PBX writes."""
+
+    id: FeedId
+    dialect: DialectName
+    path: Annotated[Path, Meta(description="Absolute path of the file, without `*`, `?`, `[` or `]`")]
+
+
+class BufferSettings(Struct, frozen=True, kw_only=True):
+    """The encrypted disk buffer."""
+
+    cap_mib: Annotated[int, Meta(ge=16, le=1024 * 1024, description="Most MiB the buffer may take on disk")] = 1024
+    batch_records: Annotated[int, Meta(ge=1, le=10_000, description="Most records in one batch")] = 1000
+    batch_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="How long a batch waits for more records, in seconds")
+    ] = 0.2
+
+
+class Settings(SiteSettings, frozen=True, kw_only=True):
+    """The appliance's settings file."""
+
+    appliance: ApplianceSettings
+    receiver: ReceiverSettings
+    feeds: Annotated[tuple[FeedSettings, ...], Meta(min_length=1, max_length=64)]
+    buffer: BufferSettings = BufferSettings()
+
+
+class MachineContext(Struct, frozen=True):
+    """What tells this machine from another; none of it is secret. None where the machine does not say."""
+
+    machine_id: str | None
+    product_uuid: str | None
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the appliance's settings from TOML.
+
+    Raises:
+        SettingsError: lists every mistake.
+    """
+    settings, mistakes = _read_table(Settings, _read_toml(path), "")
+    if isinstance(settings, UnsetType) or (mistakes := _repeated(settings.feeds)):
+        raise SettingsError(mistakes)
+    return settings
+
+
+def load_site(path: Path) -> SiteSettings:
+    """Read ``SITE.toml``.
+
+    Raises:
+        SettingsError: lists every mistake.
+    """
+    settings, mistakes = _read_table(SiteSettings, _read_toml(path), "")
+    if isinstance(settings, UnsetType):
+        raise SettingsError(mistakes)
+    return settings
+
+
+def default_site() -> SiteSettings:
+    """What a preview without ``SITE.toml`` assumes: times are UTC, numbers are Belgian."""
+    return SiteSettings(site=Site(zone=ZoneInfo("UTC"), country="BE"))
+
+
+def read_secret_file(path: Path) -> SecretBytes:
+    """Read a tenant secret: the file's bytes as they are.
+
+    Raises:
+        SettingsError: it cannot be read, or holds fewer than 32 bytes.
+    """
+    secret = read_small_file(path)
+    if len(secret) < MIN_SECRET_BYTES:
+        raise SettingsError([f"{path}: a tenant secret has at least {MIN_SECRET_BYTES} bytes"])
+    return SecretBytes(secret)
+
+
+def read_small_file(path: Path) -> bytes:
+    """Read a file of at most 1 MiB.
+
+    Raises:
+        SettingsError: it cannot be read, or is longer.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no such name is possible"
+        raise SettingsError([f"{path}: cannot be read ({reason})"]) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise SettingsError([f"{path}: longer than {MAX_FILE_BYTES} bytes"])
+    return content
+
+
+def read_machine_context(root: Path = Path("/")) -> MachineContext:
+    """Ask the machine under ``root`` who it is: machine-id(5) and the firmware's product UUID (root alone reads it)."""
+    machine_id = _read_identifier(root / "etc/machine-id", _MACHINE_ID)
+    product_uuid = _read_identifier(root / "sys/class/dmi/id/product_uuid", _UUID)
+    return MachineContext(machine_id, product_uuid)
+
+
+def _read_identifier(path: Path, form: re.Pattern[str]) -> str | None:
+    """An identifier in lower case; None if there is none, or one that many machines share (all 0 or all f)."""
+    try:
+        text = read_small_file(path).decode("ascii").strip().lower()
+    except (SettingsError, UnicodeDecodeError):
+        return None
+    shared = set(text) - {"-"} in ({"0"}, {"f"})
+    return text if form.fullmatch(text) and not shared else None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    content = read_small_file(path)
+    try:
+        return tomllib.loads(content.decode())
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at .*\)\Z", str(error))
+        raise SettingsError([f"{path}: not valid TOML {place[0] if place else ''}".rstrip()]) from None
+    except (ValueError, RecursionError):
+        raise SettingsError([f"{path}: not valid TOML"]) from None
+
+
+def _read_table(kind: type[S], table: object, path: str) -> tuple[S | UnsetType, list[str]]:
+    """A table as ``kind``, or UNSET and what is wrong with it."""
+    if not isinstance(table, dict):
+        return UNSET, [f"{path}: a table is expected"]
+    known = {item.encode_name: item for item in structs.fields(kind)}
+    mistakes = [f"{_join(path, name)}: no such option" for name in table if name not in known]
+    values: dict[str, Any] = {}
+    for name, item in known.items():
+        if name not in table:
+            if item.required:
+                mistakes.append(f"{_join(path, name)}: is missing")
+            continue
+        values[item.name], wrong = _read_option(item.type, table[name], _join(path, name))
+        mistakes += wrong
+    return (UNSET if mistakes else kind(**values)), mistakes
+
+
+def _read_option(kind: Any, value: object, path: str) -> tuple[Any, list[str]]:
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _read_table(kind, value, path)
+    element = _table_of_list(kind)
+    if element is not None and isinstance(value, list) and value:
+        read = [_read_table(element, table, f"{path}[{place}]") for place, table in enumerate(value)]
+        return tuple(table for table, _ in read), [mistake for _, mistakes in read for mistake in mistakes]
+    try:
+        return msgspec.convert(value, kind, dec_hook=_convert), []
+    except msgspec.ValidationError as error:
+        return UNSET, [_describe(str(error), description_of(kind), path)]
+
+
+def _table_of_list(kind: Any) -> type[Struct] | None:
+    """``T`` if ``kind`` is an annotated ``tuple[T, ...]`` of tables."""
+    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    element = get_args(inner)[0] if get_origin(inner) is tuple else None
+    return element if isinstance(element, type) and issubclass(element, Struct) else None
+
+
+def description_of(kind: Any) -> str:
+    """What an option's annotation says of it; docs/reference/settings.md is made of these."""
+    return next((meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description), "")
+
+
+def _convert(kind: type, value: object) -> object:
+    """What msgspec does not convert itself, paths and zones; it turns a ValueError into a mistake."""
+    if not isinstance(value, str):
+        raise ValueError("Expected `str`")  # noqa: TRY004 - msgspec passes a TypeError on as a bug of the hook
+    if kind is Path:
+        return _absolute(value)
+    if not _ZONE.fullmatch(value):
+        raise ValueError(_UNFIT)
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(_UNFIT) from None
+
+
+def _absolute(value: str) -> Path:
+    if not value.startswith("/") or re.search(r"[\x00*?\[\]]", value):
+        raise ValueError(_UNFIT)
+    return Path(value)
+
+
+def _describe(text: str, description: str, path: str) -> str:
+    """One mistake; msgspec's text names the rule, and the element where it was broken, never the value."""
+    place = _AT.search(text)
+    rule = text[: place.start()] if place else text
+    wanted = f"wanted: {description}" if _UNFIT in rule else rule.replace("Expected ", "expected ")
+    return f"{path}{place[1] if place else ''}: {wanted}"
+
+
+def _repeated(feeds: tuple[FeedSettings, ...]) -> list[str]:
+    """Two feeds of one name would share a position; two of one file would count every call twice."""
+    mistakes = []
+    for place, feed in enumerate(feeds):
+        before = feeds[:place]
+        if any(other.id == feed.id for other in before):
+            mistakes.append(f"feeds[{place}].id: another feed has it")
+        if any(other.path == feed.path for other in before):
+            mistakes.append(f"feeds[{place}].path: another feed reads it")
+    return mistakes
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
