@@ -74,11 +74,73 @@ class SealingError(ApplianceError):
     hint = "This machine is not the one that sealed the secret, or its file was altered; enrol again."
 
 
+class SealAnchorError(SealingError):
+    """The anchor that all sealed secrets hang on cannot be read or made."""
+
+    code = "seal_anchor_unusable"
+    hint = "Restore the state directory's anchor folder; without it the sealed secrets stay closed."
+
+
+class SealedSecretMissingError(SealingError):
+    """No secret of that name was sealed here."""
+
+    code = "seal_secret_missing"
+    hint = "Run `natalia-appliance enroll`, or restore the state directory."
+
+
+class SealedBlobFormatError(SealingError):
+    """The stored bytes are not a sealed blob of a version that this release reads."""
+
+    code = "seal_blob_format"
+    hint = "Restore the file from the state directory's last good copy; a newer release may have written it."
+
+
+class SealedBlobTamperedError(SealingError):
+    """A blob of this machine does not authenticate: it was altered."""
+
+    code = "seal_blob_tampered"
+    hint = "Find out who wrote to the state directory; then restore it or enrol again."
+
+
+class SealedPurposeError(SealingError):
+    """A blob was sealed for another purpose: files were swapped."""
+
+    code = "seal_purpose_mismatch"
+    hint = "Find out who wrote to the state directory; then restore it or enrol again."
+
+
+class WrongMachineError(SealingError):
+    """Another machine, or another anchor, sealed the blob."""
+
+    code = "seal_wrong_machine"
+    hint = "Move the state directory back to its machine, or enrol this machine by itself."
+
+
 class IdentityError(ApplianceError):
     """The machine has no usable certificate."""
 
     code = "identity_unusable"
     hint = "Run `natalia-appliance enroll`."
+
+
+class NotEnrolledError(IdentityError):
+    """The machine has no certificate yet, or no key waits for one."""
+
+    code = "identity_not_enrolled"
+
+
+class IdentityMismatchError(IdentityError):
+    """Certificate, key, name and tenant do not belong together."""
+
+    code = "identity_mismatch"
+    hint = "Make a new request with `natalia-appliance enroll --name` and have that one certified."
+
+
+class CertificateUntrustedError(IdentityError):
+    """The certificate does not verify up to the given trust anchors at this time."""
+
+    code = "identity_untrusted"
+    hint = "Check the machine's clock, and that certificate and trust anchors come from the same receiver."
 
 
 class UplinkError(ApplianceError):
@@ -87,12 +149,22 @@ class UplinkError(ApplianceError):
     code = "uplink_refused"
     hint = "See the problem code; the batch is set aside and counted in `status`."
 
+    def __init__(self, message: str, *, problem_code: str) -> None:
+        """Keep the problem's permanent code; ``http_<status>`` where the answer was no problem document."""
+        super().__init__(message)
+        self.problem_code = problem_code
+
 
 class UplinkUnavailableError(RetryableError):
     """The receiver cannot be reached or is not ready."""
 
     code = "uplink_unavailable"
     hint = "Nothing to do: delivery is tried again by itself."
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep how long the receiver asked to wait, where it said so."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UplinkUntrustedError(UplinkUnavailableError):
