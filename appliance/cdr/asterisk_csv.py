@@ -1,0 +1,216 @@
+"""Dialect ``asterisk_csv``: Asterisk's ``Master.csv`` and the CSV exports of FreePBX' ``asteriskcdrdb.cdr``.
+
+Sources: asterisk/asterisk ``cdr/cdr_csv.c``, ``configs/samples/cdr.conf.sample``; the ``cdr`` module of FreePBX.
+``asterisk_layout`` says which column is what, ``local_time`` what the clock meant.
+
+A row is (uniqueid, sequence) where both columns exist: Asterisk's own key. ``uniqueid`` alone is shared by the rows
+of a queue call, so without a sequence the row is its bytes and how often they occurred just before.
+It does not normalise numbers, and reads names only to see that a caller withheld the number.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from appliance.cdr.asterisk_layout import DISPOSITIONS, LAYOUTS, Fields, Layout, epoch_of, fit, header_layout
+from appliance.cdr.csv_rows import Row, read_rows
+from appliance.cdr.framing import HEAD_BYTES
+from appliance.cdr.local_time import LocalTimes, Reading, Uncertain, decide
+from appliance.cdr.occurrence import OccurrenceWindow
+from appliance.cdr.record import CallRecord, FeedContext, Ignored, Line, LineParser, Outcome, Quarantined
+from appliance.cdr.record import QuarantineReason as Reason
+from appliance.wire.call import Direction
+from appliance.wire.limits import MAX_DURATION_SECONDS
+
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD: Final = timedelta(days=2)
+_LONGEST: Final = timedelta(seconds=MAX_DURATION_SECONDS)
+_MAX_LEG: Final = 9999
+_MAX_SURPLUS: Final = 3
+"""How many commas a broken caller name may hold."""
+_IGNORED: Final = Ignored()
+_REFUSED: Final = {reason: Quarantined(reason) for reason in Reason}
+_TRUNK_CONTEXTS: Final = ("from-trunk", "from-pstn", "from-did")
+"""FreePBX' own contexts for calls that come in (freepbx/core ``extensions.conf``)."""
+_WITHHELD_NAMES: Final = frozenset({"anonymous", "restricted", "private", "withheld"})
+"""Caller names that a trunk sets where the caller withheld the number."""
+
+
+class AsteriskCsv(Struct, frozen=True):
+    """The dialect: what the installer reads of it, and its parser."""
+
+    name: str = "asterisk_csv"
+    description: str = "Asterisk Master.csv (16-21 columns) and FreePBX CDR exports (16-28 columns, header optional)"
+    transports: tuple[str, ...] = ("file",)
+    identity: str = "uniqueid and sequence; without a sequence the line and its occurrence within 64 KiB"
+    inherent_loss: str = "Asterisk drops a record over 1,024 bytes, and in batch mode those not written at a crash"
+    manual: str = "asterisk/asterisk cdr/cdr_csv.c, configs/samples/cdr.conf.sample; FreePBX table asteriskcdrdb.cdr"
+
+    def open(self, context: FeedContext) -> LineParser:
+        """Start a parser for one file."""
+        return AsteriskCsvParser(context)
+
+
+class AsteriskCsvParser:
+    """Reads the lines of one file in order; remembers a header in the file's head and the last 64 KiB of keys."""
+
+    __slots__ = ("_header", "_times", "_window")
+
+    def __init__(self, context: FeedContext) -> None:
+        """Start at the beginning of a file."""
+        self._times = LocalTimes(context.zone)
+        self._window = OccurrenceWindow()
+        self._header: Layout | None = None
+
+    def parse(self, lines: Sequence[Line], *, now: datetime) -> list[Outcome]:
+        """Give one outcome for each line, in order; dates over two days after ``now`` are refused."""
+        latest = now + _AHEAD
+        return [self._outcome(line, row, latest) for line, row in zip(lines, read_rows(lines), strict=True)]
+
+    def rewind(self, preceding: Sequence[Line]) -> None:
+        """Take note of earlier lines: those within ``HEAD_BYTES`` of the file's start and ``REWIND_BYTES`` before."""
+        self.parse(preceding, now=_EARLIEST)
+
+    def _outcome(self, line: Line, row: Row | Reason, latest: datetime) -> Outcome:
+        if isinstance(row, Reason):
+            return _REFUSED[row]
+        if not row:
+            return _IGNORED
+        for layout in self._candidates(row):
+            fields = fit(layout, row)
+            if fields is not None:
+                start = self._times.read(fields.start)
+                if start is not None:
+                    return self._record(line, fields, start, latest)
+        return self._exception(line, row, latest)
+
+    def _candidates(self, row: Row) -> tuple[Layout, ...]:
+        if self._header is None:
+            return LAYOUTS.get(len(row), ())
+        surplus = len(row) - self._header.width
+        return (self._header,) if surplus == 0 or (surplus == 1 and not row[-1]) else ()
+
+    def _exception(self, line: Line, row: Row, latest: datetime) -> Outcome:
+        """Deal with a row that fits no layout as it stands: a header, a broken quote, or nothing we know."""
+        header = header_layout(row)
+        if header is not None:
+            if line.offset < HEAD_BYTES:
+                self._header = header
+            return _IGNORED
+        if not any(row):
+            return _IGNORED
+        for surplus in range(1, _MAX_SURPLUS + 1):
+            for layout in self._layouts_of(len(row) - surplus):
+                fields = fit(layout, _rejoin(row, layout.clid, surplus))
+                start = self._times.read(fields.start) if fields else None
+                if fields and start:
+                    return self._record(line, fields, start, latest)
+        return _REFUSED[Reason.TYPE_SIGNATURE if self._layouts_of(len(row)) else Reason.COLUMN_COUNT]
+
+    def _layouts_of(self, width: int) -> tuple[Layout, ...]:
+        if self._header is None:
+            return LAYOUTS.get(width, ())
+        return (self._header,) if width == self._header.width else ()
+
+    def _record(self, line: Line, fields: Fields, start: Reading, latest: datetime) -> Outcome:
+        # Keys are counted before anything that depends on the day of reading can refuse the row.
+        natural_key, call_key, leg = self._keys(line, fields)
+        total_seconds, talk_seconds = int(fields.duration), int(fields.billsec)
+        span = self._span(fields, start, timedelta(seconds=total_seconds), timedelta(seconds=talk_seconds))
+        if isinstance(span, Reason):
+            return _REFUSED[span]
+        started_at, answered_at, ended_at = span
+        if started_at < _EARLIEST or ended_at > latest or ended_at - started_at > _LONGEST:
+            return _REFUSED[Reason.DATE_OUT_OF_RANGE]
+        if not started_at <= (answered_at or started_at) <= ended_at:
+            return _REFUSED[Reason.TIME_ORDER]
+        calling, called, forwarded_to = _parties(fields)
+        inbound = fields.dcontext.startswith(_TRUNK_CONTEXTS) or _is_number(fields.did)
+        return CallRecord(
+            natural_key=natural_key,
+            call_key=call_key,
+            leg=leg,
+            started_at=started_at,
+            answered_at=answered_at,
+            ended_at=ended_at,
+            ring_seconds=int((answered_at - started_at).total_seconds()) if answered_at else total_seconds,
+            talk_seconds=talk_seconds,
+            total_seconds=total_seconds,
+            direction=Direction.INBOUND if inbound else Direction.UNKNOWN,
+            disposition=DISPOSITIONS[fields.disposition],
+            calling=calling,
+            called=called,
+            forwarded_to=forwarded_to,
+        )
+
+    def _keys(self, line: Line, fields: Fields) -> tuple[bytes, bytes, int]:
+        """Give the natural key, the call's key and the leg's number."""
+        if fields.uniqueid and fields.sequence:
+            natural_key = f"us\0{fields.uniqueid}\0{fields.sequence}".encode("latin-1")
+        else:
+            occurrence = self._window.count(b"line\0" + line.content, offset=line.offset)
+            natural_key = b"line\0%b\0%d" % (line.content, occurrence)
+        call = fields.linkedid or fields.uniqueid
+        if not call:
+            return natural_key, natural_key, 1
+        call_key = b"call\0" + call.encode("latin-1")
+        return natural_key, call_key, min(self._window.count(call_key, offset=line.offset), _MAX_LEG)
+
+    def _span(
+        self, fields: Fields, start: Reading, total: timedelta, talk: timedelta
+    ) -> tuple[datetime, datetime | None, datetime] | Reason:
+        """Give start, answer and end in UTC; each uncertain one is decided by the id's epoch or by the others."""
+        end_read = self._times.read(fields.end) if fields.end else None
+        answer_read = self._times.read(fields.answer) if fields.answer else None
+        if (fields.end and end_read is None) or (fields.answer and answer_read is None):
+            return Reason.TYPE_SIGNATURE
+        epoch = epoch_of(fields.uniqueid) if isinstance(start, Uncertain) else None
+        evidence = end_read - total if isinstance(end_read, datetime) else None
+        started_at = decide(start, near=datetime.fromtimestamp(epoch, UTC) if epoch else evidence)
+        if isinstance(started_at, Reason):
+            return started_at
+        ended_at = started_at + total if end_read is None else decide(end_read, near=started_at + total)
+        if isinstance(ended_at, Reason):
+            return ended_at
+        if answer_read is not None:
+            answered_at = decide(answer_read, near=ended_at - talk)
+            return answered_at if isinstance(answered_at, Reason) else (started_at, answered_at, ended_at)
+        if end_read is None and (talk or fields.disposition == "ANSWERED"):
+            # A table without an answer column: it rang for what of the duration was not billed.
+            return started_at, started_at + max(total - talk, timedelta()), ended_at
+        return started_at, None, ended_at
+
+
+def _parties(fields: Fields) -> tuple[str, str, str]:
+    """Give calling, called and forwarded-to as written."""
+    calling = fields.src or fields.cnum
+    if not calling and fields.clid.partition("<")[0].strip(' "').lower() in _WITHHELD_NAMES:
+        calling = "anonymous"
+    called = fields.dst
+    if called in {"", "s"} and _is_number(fields.did):
+        called = fields.did
+    forwarded_to = ""
+    if fields.dstchannel.startswith("Local/"):
+        target = fields.dstchannel[6:].partition("@")[0]
+        if _is_number(target) and target != called:
+            forwarded_to = target
+    return calling, called, forwarded_to
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("+").isdecimal()
+
+
+def _rejoin(row: Row, clid: int, surplus: int) -> Row:
+    """Undo the cuts that commas made in a caller name with broken quotes (``""Name, X" <115>"``).
+
+    The caller id ends in ``<number>``: only pieces of which the last and no other ends so are joined. Otherwise the
+    row stays as it is, and fits nothing.
+    """
+    last = clid + surplus
+    pieces = row[clid : last + 1]
+    if [piece.rstrip('"').endswith(">") for piece in pieces] != [False] * surplus + [True]:
+        return row
+    return [*row[:clid], ",".join(pieces), *row[last + 1 :]]

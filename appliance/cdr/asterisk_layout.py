@@ -1,0 +1,168 @@
+"""Which column is what, in the column sets that Asterisk and FreePBX write.
+
+``Master.csv`` (asterisk/asterisk ``cdr/cdr_csv.c``, ``configs/samples/cdr.conf.sample``) has 16 columns;
+``loguniqueid`` and ``loguserfield`` add one each, ``newcdrcolumns`` three more. Exports of FreePBX' table
+``asteriskcdrdb.cdr`` start with ``calldate``; its first 16 columns are fixed, how many follow depends on the release
+and on the exporting tool.
+
+A layout is only proposed here by the number of columns or by a header; ``fits`` then proves it on each row by the types
+that cannot be mistaken. A row that fits none is refused, never shifted.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from msgspec import Struct
+
+from appliance.wire.call import Disposition
+from appliance.wire.limits import MAX_DURATION_SECONDS
+
+DISPOSITIONS: Final = {
+    "ANSWERED": Disposition.ANSWERED,
+    "NO ANSWER": Disposition.NO_ANSWER,
+    "BUSY": Disposition.BUSY,
+    "FAILED": Disposition.FAILED,
+    "CONGESTION": Disposition.CONGESTION,
+    "UNKNOWN": Disposition.UNKNOWN,
+}
+"""``ast_cdr_disp2str`` in asterisk ``main/cdr.c``."""
+
+_NULLS: Final = frozenset({"NULL", "\\N"})
+"""How phpMyAdmin and ``SELECT … INTO OUTFILE`` spell SQL's NULL."""
+
+
+class Fields(NamedTuple):
+    """The columns that are read, as text; empty where the layout has none.
+
+    Names and dial strings are not among them, but for ``clid``, which can say that the caller withheld the number,
+    and ``dstchannel``, which names a forward.
+    """
+
+    src: str
+    dst: str
+    dcontext: str
+    clid: str
+    dstchannel: str
+    start: str
+    answer: str
+    end: str
+    duration: str
+    billsec: str
+    disposition: str
+    uniqueid: str
+    did: str
+    cnum: str
+    linkedid: str
+    sequence: str
+
+
+class Layout(Struct, frozen=True):
+    """One column set, compiled: ``pick`` reads ``Fields`` from a row to which one empty column was appended."""
+
+    width: int
+    pick: Callable[[Sequence[str]], tuple[str, ...]]
+    clid: int
+    has_epoch: bool = False
+    """The id column must have the shape of an id: it decides between this layout and one of equal width."""
+    database: bool = False
+    """An export of a table: NULL literals stand for nothing, and which columns follow the id differs by release."""
+
+
+_MASTER: Final = [
+    *("accountcode", "src", "dst", "dcontext", "clid", "channel", "dstchannel", "lastapp", "lastdata"),
+    *("start", "answer", "end", "duration", "billsec", "disposition", "amaflags"),
+]
+_FREEPBX: Final = [
+    *("calldate", "clid", "src", "dst", "dcontext", "channel", "dstchannel", "lastapp", "lastdata"),
+    *("duration", "billsec", "disposition", "amaflags", "accountcode", "uniqueid", "userfield"),
+    *("did", "recordingfile", "cnum", "cnam", "outbound_cnum", "outbound_cnam", "dst_cnam"),
+    *("linkedid", "peeraccount", "sequence"),
+]
+_FREEPBX_FIXED: Final = 16
+_FREEPBX_WIDEST: Final = 28
+_NEW_COLUMNS: Final = ["peeraccount", "linkedid", "sequence"]
+_REQUIRED: Final = frozenset({"src", "dst", "duration", "billsec", "disposition"})
+_ALIASES: Final = {"calldate": "start"}
+
+
+def compile_layout(names: Sequence[str], *, has_epoch: bool = False, database: bool = False) -> Layout:
+    """Compile the columns ``names`` (FreePBX' ``calldate`` is the start)."""
+    width = len(names)
+    where = {_ALIASES.get(name, name): index for index, name in reversed(list(enumerate(names)))}
+    return Layout(
+        width=width,
+        pick=itemgetter(*(where.get(field, width) for field in Fields._fields)),
+        clid=where.get("clid", width),
+        has_epoch=has_epoch,
+        database=database,
+    )
+
+
+def _layouts() -> dict[int, tuple[Layout, ...]]:
+    master = [
+        (_MASTER, False),
+        ([*_MASTER, "uniqueid"], True),
+        ([*_MASTER, "userfield"], False),
+        ([*_MASTER, "uniqueid", "userfield"], False),
+        ([*_MASTER, *_NEW_COLUMNS], False),
+        ([*_MASTER, "uniqueid", *_NEW_COLUMNS], True),
+        ([*_MASTER, "userfield", *_NEW_COLUMNS], False),
+        ([*_MASTER, "uniqueid", "userfield", *_NEW_COLUMNS], False),
+    ]
+    compiled = [compile_layout(names, has_epoch=has_epoch) for names, has_epoch in master]
+    for width in range(_FREEPBX_FIXED, _FREEPBX_WIDEST + 1):
+        names = [*_FREEPBX, *[""] * (width - len(_FREEPBX))][:width]
+        compiled.append(compile_layout(names, database=True))
+    widths = {layout.width for layout in compiled}
+    return {width: tuple(layout for layout in compiled if layout.width == width) for width in widths}
+
+
+LAYOUTS: Final = _layouts()
+"""The candidates for a number of columns, in the order in which they are tried."""
+
+
+def header_layout(row: Sequence[str]) -> Layout | None:
+    """Compile the layout that a header line declares; None if the row is no header."""
+    names = [name.strip().lower() for name in row]
+    known = frozenset(names)
+    if not (known >= _REQUIRED and ("start" in known or "calldate" in known)):
+        return None
+    return compile_layout(names, database=True)
+
+
+def fit(layout: Layout, row: list[str]) -> Fields | None:
+    """Read ``row`` by ``layout``; None unless every column of a certain type has that type.
+
+    That the start is a time is for the caller to see, who reads it anyway.
+    """
+    fields = Fields._make(layout.pick([*row, ""]))
+    if layout.database:
+        fields = Fields._make("" if field in _NULLS else field for field in fields)
+        if epoch_of(fields.linkedid) is None:
+            fields = fields._replace(linkedid="", sequence="")
+    if (
+        fields.disposition in DISPOSITIONS
+        and seconds(fields.duration) is not None
+        and seconds(fields.billsec) is not None
+        and not (layout.has_epoch and epoch_of(fields.uniqueid) is None)
+    ):
+        return fields
+    return None
+
+
+def seconds(text: str) -> int | None:
+    """Read a duration in whole seconds that the wire can carry."""
+    if text.isdecimal() and len(text) <= len(str(MAX_DURATION_SECONDS)):
+        value = int(text)
+        return value if value <= MAX_DURATION_SECONDS else None
+    return None
+
+
+def epoch_of(uniqueid: str) -> int | None:
+    """Read the epoch in ``[systemname-]epoch.sequence`` (asterisk ``main/channel.c``), seconds UTC."""
+    head, _, sequence = uniqueid.rpartition(".")
+    epoch = head.rpartition("-")[2]
+    if sequence.isdecimal() and epoch.isdecimal() and len(epoch) in {9, 10}:
+        return int(epoch)
+    return None

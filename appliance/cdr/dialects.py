@@ -1,0 +1,24 @@
+"""The dialects by name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from appliance.cdr.asterisk_csv import AsteriskCsv
+from appliance.cdr.record import Dialect
+from appliance.errors import UnknownDialectError
+
+_ALL: Final[tuple[Dialect, ...]] = (AsteriskCsv(),)
+
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
+
+
+def find_dialect(name: str) -> Dialect:
+    """Give the dialect called ``name``.
+
+    Raises:
+        UnknownDialectError: there is none.
+    """
+    try:
+        return DIALECTS[name]
+    except KeyError:
+        raise UnknownDialectError("no dialect has that name") from None
