@@ -1,0 +1,113 @@
+"""Write, fsync, rename, fsync of the folder: after a return the file is there whole, also after a power cut.
+
+Rules: a reader sees the old file or the new one, never a part; files are 0600 and folders 0700; writers of one folder
+wait for one another. A failed step leaves the old file in place and takes the half-written one away.
+
+The sad path that remains: if the last fsync (of the folder) fails, the new file is in place but may be the old one
+again after a power cut. That raises too; the caller must read what is there before it goes on.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FILE_MODE: Final = 0o600
+FOLDER_MODE: Final = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The system calls that can fail on a bad or full disk; a test hands in failing ones."""
+
+    write: Callable[[int, bytes], int] = os.write
+    fsync: Callable[[int], None] = os.fsync
+    replace: Callable[[Path, Path], None] = os.replace
+
+
+SYSTEM_DISK: Final = Disk()
+
+
+def make_folder(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Make a folder 0700, and those above it, where they are not there yet.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if path.is_dir():
+        return
+    make_folder(path.parent, disk=disk)
+    with suppress(FileExistsError):
+        path.mkdir(FOLDER_MODE)
+    with _locked(path.parent) as folder:
+        disk.fsync(folder)
+
+
+def replace_file(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Put ``content`` at ``path``, in place of what is there.
+
+    Raises:
+        OSError: the disk refuses; see the module for what is then at ``path``.
+    """
+    with _locked(path.parent) as folder:
+        _put(path, content, folder, disk)
+
+
+def create_file(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Put ``content`` at ``path``, where nothing may be yet.
+
+    Raises:
+        FileExistsError: something is there; it was not touched.
+        OSError: the disk refuses.
+    """
+    with _locked(path.parent) as folder:
+        if path.exists():
+            raise FileExistsError(path)
+        _put(path, content, folder, disk)
+
+
+def remove_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Take a file away, if it is there.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with _locked(path.parent) as folder:
+        path.unlink(missing_ok=True)
+        disk.fsync(folder)
+
+
+def _put(path: Path, content: bytes, folder: int, disk: Disk) -> None:
+    half = path.with_name(f".{path.name}.new")
+    half.unlink(missing_ok=True)
+    try:
+        _write(half, content, disk)
+        disk.replace(half, path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
+    disk.fsync(folder)
+
+
+def _write(path: Path, content: bytes, disk: Disk) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    try:
+        while content:
+            content = content[disk.write(file, content) :]
+        disk.fsync(file)
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """An open folder that no other writer of this module has at the same time."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield number
+    finally:
+        os.close(number)
