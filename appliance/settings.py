@@ -16,6 +16,8 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from appliance.errors import SettingsError
+from appliance.numbering.countries import COUNTRIES
+from appliance.numbering.plan import NumberingPlan
 from appliance.ports import SecretBytes
 from appliance.wire.call import DialectName, FeedId
 from appliance.wire.limits import MAX_CLEAR_DIGITS
@@ -28,8 +30,8 @@ MIN_SECRET_BYTES: Final = 32
 S = TypeVar("S", bound=Struct)
 _PORT: Final = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
-_DIGITS: Final = r"^[0-9]{1,4}\Z"
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+_COUNTRY: Final = rf"^(?:{'|'.join(sorted(COUNTRIES))})\Z"
 _MACHINE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNFIT: Final = "matching regex"
@@ -44,21 +46,33 @@ class Site(Struct, frozen=True, kw_only=True):
         name="timezone"
     )
     country: Annotated[
-        str,
-        Meta(pattern=r"^[A-Z]{2}\Z", description="The country whose numbers the site dials, ISO 3166-1 alpha-2"),
+        str, Meta(pattern=_COUNTRY, description="The country whose numbers the site dials, ISO 3166-1 alpha-2")
     ]
-    national_prefix: Annotated[str, Meta(pattern=_DIGITS, description="1 to 4 digits before a national number")] = "0"
-    international_prefix: Annotated[str, Meta(pattern=_DIGITS, description="1 to 4 digits before a country code")] = (
-        "00"
-    )
+    national_prefix: Annotated[
+        str, Meta(pattern=r"^[0-9]{0,5}\Z", description="Up to 5 digits before a national number")
+    ] = "0"
+    international_prefix: Annotated[
+        str, Meta(pattern=r"^[0-9]{1,5}\Z", description="1 to 5 digits before a country code")
+    ] = "00"
     outside_line: Annotated[
-        Annotated[str, Meta(pattern=_DIGITS)] | None,
-        Meta(description="1 to 4 digits dialled for an outside line; leave it out if there are none"),
+        Annotated[str, Meta(pattern=r"^[0-9]{1,5}\Z")] | None,
+        Meta(description="1 to 5 digits dialled for an outside line; leave it out if there are none"),
     ] = None
     extension_lengths: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=9)], ...],
-        Meta(min_length=1, max_length=9, description="How many digits the site's own extensions have"),
+        tuple[Annotated[int, Meta(ge=1, le=8)], ...],
+        Meta(min_length=1, max_length=8, description="How many digits the site's own extensions have"),
     ] = (2, 3, 4, 5)
+
+    @property
+    def plan(self) -> NumberingPlan:
+        """The numbering plan of these values."""
+        return NumberingPlan.parse(
+            country=self.country,
+            national_prefix=self.national_prefix,
+            international_prefix=self.international_prefix,
+            outside_line=self.outside_line,
+            extension_lengths=self.extension_lengths,
+        )
 
 
 class Privacy(Struct, frozen=True, kw_only=True):
@@ -79,6 +93,11 @@ class SiteSettings(Struct, frozen=True, kw_only=True):
     def zone(self) -> ZoneInfo:
         """The zone of the PBX's clock."""
         return self.site.zone
+
+    @property
+    def plan(self) -> NumberingPlan:
+        """The site's numbering plan."""
+        return self.site.plan
 
     @property
     def clear_digits(self) -> int:
@@ -132,6 +151,22 @@ class Settings(SiteSettings, frozen=True, kw_only=True):
     feeds: Annotated[tuple[FeedSettings, ...], Meta(min_length=1, max_length=64)]
     buffer: BufferSettings = BufferSettings()
 
+    def __post_init__(self) -> None:
+        """Refuse feeds of one name, which would share a position, and of one file, which would count calls twice.
+
+        Raises:
+            SettingsError: lists each feed that repeats an earlier one.
+        """
+        mistakes = []
+        for place, feed in enumerate(self.feeds):
+            before = self.feeds[:place]
+            if any(other.id == feed.id for other in before):
+                mistakes.append(f"feeds[{place}].id: an earlier feed has it")
+            if any(other.path == feed.path for other in before):
+                mistakes.append(f"feeds[{place}].path: an earlier feed reads it")
+        if mistakes:
+            raise SettingsError(mistakes)
+
 
 class MachineContext(Struct, frozen=True):
     """What tells this machine from another; none of it is secret. None where the machine does not say."""
@@ -146,10 +181,7 @@ def load_settings(path: Path) -> Settings:
     Raises:
         SettingsError: lists every mistake.
     """
-    settings, mistakes = _read_table(Settings, _read_toml(path), "")
-    if isinstance(settings, UnsetType) or (mistakes := _repeated(settings.feeds)):
-        raise SettingsError(mistakes)
-    return settings
+    return _load(Settings, path)
 
 
 def load_site(path: Path) -> SiteSettings:
@@ -158,10 +190,7 @@ def load_site(path: Path) -> SiteSettings:
     Raises:
         SettingsError: lists every mistake.
     """
-    settings, mistakes = _read_table(SiteSettings, _read_toml(path), "")
-    if isinstance(settings, UnsetType):
-        raise SettingsError(mistakes)
-    return settings
+    return _load(SiteSettings, path)
 
 
 def default_site() -> SiteSettings:
@@ -215,6 +244,13 @@ def _read_identifier(path: Path, form: re.Pattern[str]) -> str | None:
     return text if form.fullmatch(text) and not shared else None
 
 
+def _load(kind: type[S], path: Path) -> S:
+    settings, mistakes = _read_table(kind, _read_toml(path), "")
+    if isinstance(settings, UnsetType):
+        raise SettingsError(mistakes)
+    return settings
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     content = read_small_file(path)
     try:
@@ -240,7 +276,12 @@ def _read_table(kind: type[S], table: object, path: str) -> tuple[S | UnsetType,
             continue
         values[item.name], wrong = _read_option(item.type, table[name], _join(path, name))
         mistakes += wrong
-    return (UNSET if mistakes else kind(**values)), mistakes
+    if mistakes:
+        return UNSET, mistakes
+    try:
+        return kind(**values), []
+    except SettingsError as error:
+        return UNSET, error.mistakes
 
 
 def _read_option(kind: Any, value: object, path: str) -> tuple[Any, list[str]]:
@@ -294,18 +335,6 @@ def _describe(text: str, description: str, path: str) -> str:
     rule = text[: place.start()] if place else text
     wanted = f"wanted: {description}" if _UNFIT in rule else rule.replace("Expected ", "expected ")
     return f"{path}{place[1] if place else ''}: {wanted}"
-
-
-def _repeated(feeds: tuple[FeedSettings, ...]) -> list[str]:
-    """Two feeds of one name would share a position; two of one file would count every call twice."""
-    mistakes = []
-    for place, feed in enumerate(feeds):
-        before = feeds[:place]
-        if any(other.id == feed.id for other in before):
-            mistakes.append(f"feeds[{place}].id: another feed has it")
-        if any(other.path == feed.path for other in before):
-            mistakes.append(f"feeds[{place}].path: another feed reads it")
-    return mistakes
 
 
 def _join(path: str, name: str) -> str:
