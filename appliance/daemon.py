@@ -23,12 +23,13 @@ from appliance.delivery import Delivery
 from appliance.errors import BufferFullError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.intake import FeedIntake, Translator
-from appliance.ports import CallBuffer, Clock, MachineIdentity, Uplink
+from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Uplink
 from appliance.pseudonymization.call import CallEncoder
+from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
-from appliance.settings import FeedSettings, Settings
+from appliance.settings import Settings, SiteSettings
 from appliance.sources.file_source import FileSource
 from appliance.status import FeedStatus, LinkRecorder, Status, write_status
 from appliance.uplink.https_uplink import HttpsUplink
@@ -153,24 +154,20 @@ def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
     return SecretStore(directory / "secrets", sealer), sealer.key_protection
 
 
-def open_feed(feed: FeedSettings, settings: Settings, secrets: SecretStore, buffer: CallBuffer) -> FeedIntake:
-    """Wire one feed from its file to the buffer.
+def open_translator(dialect: str, *, site: SiteSettings, secret: SecretBytes, feed: str) -> Translator:
+    """Wire dialect, numbering plan and pseudonyms for one feed of a site.
 
     Raises:
         UnknownDialectError: no such dialect.
     """
-    translator = Translator(
-        find_dialect(feed.dialect),
-        FeedContext(zone=settings.site.zone),
-        CallEncoder(
-            pseudonymizer=Pseudonymizer(secrets.get_or_create(TENANT_KEY).reveal(), key_version=KEY_VERSION),
-            plan=settings.site.plan,
-            clear_digits=settings.privacy.clear_digits,
-            feed=feed.id,
-            dialect=feed.dialect,
-        ),
+    encoder = CallEncoder(
+        Pseudonymizer(secret.reveal(), key_version=KEY_VERSION),
+        plan=site.plan,
+        policy=DisclosurePolicy.parse(clear_digits=site.clear_digits),
+        feed=feed,
+        dialect=dialect,
     )
-    return FeedIntake(FileSource(feed.id, feed.path), translator, buffer, SystemClock())
+    return Translator(find_dialect(dialect), FeedContext(zone=site.zone), encoder)
 
 
 async def run(settings: Settings) -> None:
@@ -184,7 +181,7 @@ async def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     secrets, key_protection = open_secrets(settings)
-    identity = FileIdentityStore(settings.appliance.state_directory / "identity", secrets, clock).load()
+    identity = FileIdentityStore(secrets, clock).load()
     buffer = SqliteBuffer.open(
         settings.appliance.state_directory / "buffer.db",
         master=secrets.get_or_create(BUFFER_KEY),
@@ -197,7 +194,16 @@ async def run(settings: Settings) -> None:
         ),
     )
     try:
-        feeds = [open_feed(feed, settings, secrets, buffer) for feed in settings.feeds]
+        secret = secrets.get_or_create(TENANT_KEY)
+        feeds = [
+            FeedIntake(
+                FileSource(feed.id, feed.path),
+                open_translator(feed.dialect, site=settings, secret=secret, feed=feed.id),
+                buffer,
+                clock,
+            )
+            for feed in settings.feeds
+        ]
         status = first_status(settings, identity, buffer, clock=clock, key_protection=key_protection)
         async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
             appliance = Appliance(

@@ -37,7 +37,7 @@ def enroll(settings_file: Path, name: str | None, certificate: Path | None) -> N
         raise click.UsageError("give either --name or --certificate")
     settings = load_settings(settings_file)
     secrets, _ = daemon.open_secrets(settings)
-    store = FileIdentityStore(settings.appliance.state_directory / "identity", secrets, SystemClock())
+    store = FileIdentityStore(secrets, SystemClock())
     if name is not None:
         click.echo(store.create_request(name).decode(), nl=False)
         return

@@ -10,13 +10,10 @@ from typing import Any, Final
 import click
 import msgspec
 
-from appliance.cdr.dialects import find_dialect
-from appliance.cdr.record import FeedContext
 from appliance.clock import SystemClock
+from appliance.daemon import open_translator
 from appliance.intake import Translation, Translator
 from appliance.ports import SecretBytes
-from appliance.pseudonymization.call import CallEncoder
-from appliance.pseudonymization.pseudonym import Pseudonymizer
 from appliance.settings import default_site, load_site, read_secret_file
 from appliance.sources.whole_file import read_lines
 
@@ -43,14 +40,7 @@ def preview(
     """
     place = load_site(site) if site else default_site()
     secret = read_secret_file(tenant_secret_file) if tenant_secret_file else SecretBytes(os.urandom(THROW_AWAY_BYTES))
-    encoder = CallEncoder(
-        pseudonymizer=Pseudonymizer(secret.reveal(), key_version=1),
-        plan=place.plan,
-        clear_digits=place.clear_digits,
-        feed=FEED,
-        dialect=dialect,
-    )
-    translator = Translator(find_dialect(dialect), FeedContext(zone=place.zone), encoder)
+    translator = open_translator(dialect, site=place, secret=secret, feed=FEED)
     if site is None:
         click.echo("note: no --site given; times are read as UTC and numbers by the Belgian plan", err=True)
     summary = _Summary()

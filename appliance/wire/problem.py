@@ -1,7 +1,7 @@
 """RFC 9457 problem documents with permanent codes.
 
 A code is never renamed nor reused. ``RETRYABLE_STATUS`` is the whole rule for the appliance: such an answer is
-tried again, any other 4xx sets the batch aside, visibly.
+tried again, any other 4xx is a judgement of the batch and sets it aside, visibly.
 """
 
 from enum import StrEnum
@@ -11,8 +11,11 @@ from typing import Final
 from msgspec import Struct
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
-RETRYABLE_STATUS: Final = frozenset({429, 500, 502, 503, 504})
-"""500 too: a receiver's bug must not cost the site its records."""
+RETRYABLE_STATUS: Final = frozenset({401, 403, 404, 405, 408, 409, 429, 500, 502, 503, 504})
+"""Answers that speak of the certificate, the address, a copy in flight or the receiver, not of the batch.
+
+500 too: a receiver's bug must not cost the site its records, nor may a certificate that was revoked by mistake.
+"""
 
 
 class ProblemCode(StrEnum):

@@ -1,7 +1,6 @@
 """Delivery keeps order, tries again for as long as it takes, and sets aside only what was refused for good."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pytest
@@ -10,25 +9,10 @@ from appliance.delivery import LONGEST_WAIT_SECONDS, Delivery
 from appliance.errors import ApplianceError, BufferUnusableError, UplinkError, UplinkUnavailableError
 from appliance.ports import BufferStats, Intake, PendingBatch
 from appliance.wire.batch import HighWater, Verdict
-from tests.support.records import START, verdict
+from tests.support.fake_clock import FakeClock
+from tests.support.records import verdict
 
 T = TypeVar("T")
-
-
-class FakeClock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return sum(self.slept)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 class FakeBuffer:

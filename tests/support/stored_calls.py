@@ -10,12 +10,7 @@ import httpx
 import msgspec
 
 from appliance import daemon
-from appliance.cdr.dialects import find_dialect
 from appliance.cdr.framing import Framer
-from appliance.cdr.record import FeedContext
-from appliance.intake import Translator
-from appliance.pseudonymization.call import CallEncoder
-from appliance.pseudonymization.pseudonym import Pseudonymizer
 from appliance.settings import load_settings
 
 Call = dict[str, Any]
@@ -46,14 +41,9 @@ class Expected:
         settings = load_settings(settings_file)
         secrets, _ = daemon.open_secrets(settings)
         entry = settings.feeds[0]
-        encoder = CallEncoder(
-            pseudonymizer=Pseudonymizer(secrets.get_or_create(daemon.TENANT_KEY).reveal(), key_version=1),
-            plan=settings.site.plan,
-            clear_digits=settings.site.clear_digits,
-            feed=entry.id,
-            dialect=entry.dialect,
+        translator = daemon.open_translator(
+            entry.dialect, site=settings, secret=secrets.get(daemon.TENANT_KEY), feed=entry.id
         )
-        translator = Translator(find_dialect(entry.dialect), FeedContext(zone=settings.site.zone), encoder)
         self.by_event: dict[str, tuple[bytes, Call]] = {}
         self.records = self.quarantined = self.ignored = 0
         framer = Framer(offset=0)

@@ -1,0 +1,72 @@
+"""The status file says how the appliance is, in counts, codes and times."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import UplinkError, UplinkUnavailableError
+from appliance.ports import BufferStats
+from appliance.status import FILE_NAME, FeedStatus, LinkRecorder, Status, StatusUnknownError, read_status, write_status
+from appliance.wire.batch import KeyProtection, Refusal, RefusalCode
+from tests.support.fake_clock import FakeClock
+from tests.support.records import START, verdict
+
+
+def status() -> Status:
+    """A status as the daemon writes it first."""
+    return Status(
+        version="0.1.0",
+        tenant="tenant-a",
+        appliance="edge-a",
+        process=1,
+        started_at=START,
+        written_at=START,
+        key_protection=KeyProtection.FILE,
+        certificate_expires_at=START + timedelta(days=7),
+        link=LinkRecorder("https://receiver", FakeClock()).status,
+        feeds=[FeedStatus("main", "asterisk_csv", "waiting", None)],
+        buffer=BufferStats(0, 0, 0, 4096, 2**20, 0, [], []),
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    """The file is replaced whole: no partial file stays."""
+    write_status(tmp_path, status())
+    write_status(tmp_path, status())
+    assert read_status(tmp_path) == status()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b'{"version": 1}', b"\xff"])
+def test_a_status_that_cannot_be_read_is_said_to_be_unknown(tmp_path: Path, content: bytes | None) -> None:
+    """Never written or damaged: a typed error with a hint."""
+    if content is not None:
+        (tmp_path / FILE_NAME).write_bytes(content)
+    with pytest.raises(StatusUnknownError):
+        read_status(tmp_path)
+
+
+def test_the_link_state_follows_delivery(caplog: pytest.LogCaptureFixture) -> None:
+    """Each change is kept with the time of the last contact, and logged once."""
+    clock = FakeClock()
+    link = LinkRecorder("https://receiver", clock)
+    assert link.status.state == "not_tried"
+
+    link.unavailable(UplinkUnavailableError("away"))
+    link.unavailable(UplinkUnavailableError("away"))
+    assert (link.status.state, link.status.last_problem, link.status.last_contact_at) == (
+        "unavailable",
+        "uplink_unavailable",
+        None,
+    )
+    link.delivered(verdict(1, 1, accepted=1, refused=[Refusal(0, RefusalCode.TIME_ORDER)]))
+    assert (link.status.state, link.status.last_contact_at) == ("ok", clock.now())
+    link.refused(UplinkError("no", problem_code="batch_invalid"))
+    assert link.status.last_problem == "batch_invalid"
+    link.older_copy()
+
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages.count("link=unavailable problem=uplink_unavailable") == 1
+    assert "link=ok refused_records=1" in messages
+    assert any(message.startswith("buffer=older_copy") for message in messages)

@@ -1,0 +1,44 @@
+"""Print the table and write ``build/bench/summary.json``."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from tests.bench.edge import bench_commits, bench_edge_way, bench_pure
+from tests.bench.figure import Figure
+from tests.bench.ingest import bench_ingest
+from tests.bench.system import bench_system
+
+BENCHES: dict[Callable[[], Iterator[Figure]], tuple[str, ...]] = {
+    bench_pure: ("dialect.asterisk_csv", "preview"),
+    bench_edge_way: ("edge_way", "edge_way_wall", "bytes_on_disk_per_record"),
+    bench_commits: ("commit_encrypted_over_plain",),
+    bench_system: ("resident_mb_backlog", "full_way", "idle_core_share"),
+    bench_ingest: ("ingest_end_to_end",),
+}
+
+
+@click.command()
+@click.option("--only", type=click.Choice([name for names in BENCHES.values() for name in names]))
+def main(only: str | None) -> None:
+    """Measure everything, or the one figure asked for."""
+    figures = []
+    click.echo(f"{'figure':<30}{'value':>14}  {'unit':<28}{'limit':>14}  {'ratio':>7}  limit is")
+    for bench, names in BENCHES.items():
+        if only and only not in names:
+            continue
+        for figure in bench():
+            if only in (None, figure.name):
+                figures.append(figure)
+                click.echo(
+                    f"{figure.name:<30}{figure.value:>14,.3f}  {figure.unit:<28}{figure.limit_value:>14,.3f}"
+                    f"  {figure.ratio:>7.3f}  {figure.limit_name}"
+                )
+    target = Path(__file__).resolve().parents[2] / "build/bench/summary.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps([figure.as_row() for figure in figures], indent=2) + "\n", encoding="utf-8")
+
+
+main()

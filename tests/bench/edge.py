@@ -1,0 +1,186 @@
+"""The edge way: pure translation, and reading, translating, sealing and committing."""
+
+import csv
+import hashlib
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import zstandard
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from appliance.buffer.schema import prepare
+from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
+from appliance.clock import SystemClock
+from appliance.daemon import open_translator
+from appliance.intake import FeedIntake, Translator
+from appliance.ports import Intake, SecretBytes
+from appliance.settings import load_site
+from appliance.sources.file_source import FileSource
+from appliance.sources.whole_file import read_lines
+from appliance.wire.batch import KeyProtection
+from appliance.wire.codec import decode_batch, encode_call
+from tests.bench.figure import Figure, rates
+from tests.support.cdr_generator import generate
+
+SITE = Path(__file__).resolve().parents[1] / "testdata/demo/site.toml"
+ROWS = 40_000
+BATCH = 1_000
+SECRET = SecretBytes(bytes(range(32)))
+
+
+@cache
+def feed_bytes() -> bytes:
+    """A generated Master.csv of a busy site."""
+    return generate(rows=ROWS, seed=1)
+
+
+def translator() -> Translator:
+    """The product's own translation for the demo's site."""
+    return open_translator("asterisk_csv", site=load_site(SITE), secret=SECRET, feed="bench")
+
+
+def bench_pure() -> Iterator[Figure]:
+    """``dialect.asterisk_csv`` and ``preview``: lines in, encoded records out, against ``csv.reader`` alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "Master.csv"
+        path.write_bytes(feed_bytes())
+        count = feed_bytes().count(b"\n")
+        text = feed_bytes().decode("latin-1").splitlines()
+
+        def preview() -> None:
+            translate = translator().translate
+            now = datetime.now(UTC)
+            with Path(os.devnull).open("wb") as sink:
+                sink.writelines(b"\n".join(translate(lines, now=now).calls) for lines in read_lines(path))
+
+        def csv_alone() -> None:
+            for _ in csv.reader(text):
+                pass
+
+        value, limit = rates(count, preview, csv_alone)
+        for name in ("dialect.asterisk_csv", "preview"):
+            yield Figure(name, value, "records/s", "csv.reader alone", limit)
+
+
+def bench_edge_way() -> Iterator[Figure]:
+    """``edge_way``: file to committed, sealed batch, against a bare loop of the same primitives."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+        folder = Path(name)
+        path = folder / "Master.csv"
+        path.write_bytes(feed_bytes())
+        count = feed_bytes().count(b"\n")
+        runs = iter(range(1000))
+        wall: list[float] = []
+        sizes: list[float] = []
+
+        def edge_way() -> None:
+            start = time.perf_counter()
+            buffer = open_buffer(folder / f"edge-{next(runs)}.db")
+            intake = FeedIntake(FileSource("bench", path), translator(), buffer, SystemClock())
+            while intake.step():
+                pass
+            wall.append(time.perf_counter() - start)
+            stats = buffer.stats()
+            sizes.append(stats.file_bytes / stats.records)
+            buffer.close()
+
+        value, limit = rates(count, edge_way, bare_loop(folder, runs))
+        yield Figure("edge_way", value, "records/s of a core", "bare loop of the same primitives", limit)
+        yield Figure("edge_way_wall", count / min(wall), "records/s with fsync waits", "edge_way", value)
+        yield Figure("bytes_on_disk_per_record", min(sizes), "bytes", "budget", 100.0)
+
+
+def open_buffer(path: Path, *, cap_bytes: int = 2**30) -> SqliteBuffer:
+    """The product's buffer with the product's batch size."""
+    settings = BufferSettings("bench", "bench", KeyProtection.FILE, cap_bytes=cap_bytes, batch_records=BATCH)
+    return SqliteBuffer.open(path, master=SECRET, settings=settings)
+
+
+def bare_loop(folder: Path, runs: Iterator[int]) -> "BareLoop":
+    """What no program that does the same work can save."""
+    lines = list(read_lines(folder / "Master.csv"))
+    sample = translator().translate(lines[0], now=datetime.now(UTC)).calls[0]
+    return BareLoop(folder, runs, sample)
+
+
+class BareLoop:
+    """csv.reader, four HMACs, one record encoded, zstd, AES-GCM and a FULL commit a thousand rows; no decision."""
+
+    def __init__(self, folder: Path, runs: Iterator[int], sample: bytes) -> None:
+        self._folder = folder
+        self._runs = runs
+        batch = b'{"type":"batch.v1","epoch":1,"sequence":1,"key_protection":"file","records":[' + sample + b"]}"
+        self._call = decode_batch(zstandard.compress(batch)).records[0]
+
+    def __call__(self) -> None:
+        """Run it over the same file into a database of the same pragmas."""
+        inner, outer = hashlib.sha256(bytes(64)), hashlib.sha256(bytes(64))
+        aead = AESGCM(bytes(32))
+        connection = sqlite3.connect(self._folder / f"bare-{next(self._runs)}.db", isolation_level=None)
+        prepare(connection, cap_bytes=2**30)
+        with (self._folder / "Master.csv").open(encoding="latin-1", newline="") as file:
+            rows: list[bytes] = []
+            for row in csv.reader(file):
+                for column in row[1:5]:
+                    first = inner.copy()
+                    first.update(column.encode("latin-1"))
+                    second = outer.copy()
+                    second.update(first.digest())
+                    second.digest()
+                rows.append(encode_call(self._call))
+                if len(rows) == BATCH:
+                    self._commit(connection, aead, rows)
+                    rows = []
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, aead: AESGCM, rows: list[bytes]) -> None:
+        blob = aead.encrypt(os.urandom(12), zstandard.ZstdCompressor(level=3).compress(b",".join(rows)), None)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(
+            "INSERT INTO batch (epoch, sequence, feed, day, records, previous, body)"
+            " VALUES (1, (SELECT count(*) FROM batch), '', '', ?, x'', ?)",
+            (len(rows), blob),
+        )
+        connection.execute("COMMIT")
+
+
+def bench_commits() -> Iterator[Figure]:
+    """``commit_encrypted_over_plain`` at a batch of 1,000: the product's append against plain rows in SQLite."""
+    lines = next(iter(batches_of_calls()))
+    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+        runs = iter(range(1000))
+
+        def encrypted() -> None:
+            buffer = open_buffer(Path(name) / f"sealed-{next(runs)}.db")
+            for _ in range(20):
+                buffer.append(Intake("bench", "2026-01-01", lines, (), 0, b"position"))
+            buffer.close()
+
+        def plain() -> None:
+            connection = sqlite3.connect(Path(name) / f"plain-{next(runs)}.db", isolation_level=None)
+            prepare(connection, cap_bytes=2**30)
+            connection.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, content BLOB)")
+            for _ in range(20):
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT INTO row (content) VALUES (?)", [(line,) for line in lines])
+                connection.execute("COMMIT")
+            connection.close()
+
+        value, limit = rates(20 * len(lines), encrypted, plain)
+        yield Figure("commit_encrypted_over_plain", value, "records/s of a core", "plain rows in SQLite", limit)
+
+
+def batches_of_calls() -> Iterator[list[bytes]]:
+    """Encoded records, a thousand at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "Master.csv"
+        path.write_bytes(feed_bytes())
+        translate = translator().translate
+        for lines in read_lines(path):
+            yield translate(lines, now=datetime.now(UTC)).calls[:BATCH]

@@ -1,0 +1,62 @@
+"""The receiver alone: batches over one mutually authenticated connection into PostgreSQL under row level security."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from appliance.clock import SystemClock
+from appliance.identity.file_identity import FileIdentityStore
+from appliance.ports import PendingBatch
+from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.secret_store import SecretStore
+from appliance.uplink.https_uplink import HttpsUplink
+from appliance.wire.batch import KeyProtection
+from appliance.wire.codec import decode_batch, join_batch
+from tests.bench.edge import batches_of_calls
+from tests.bench.figure import Figure
+from tests.support.receiver_process import ReceiverProcess
+
+FILE = KeyProtection.FILE
+
+
+def bench_ingest() -> Iterator[Figure]:
+    """``ingest_end_to_end``: records a second of wall time, against decoding and checking alone."""
+    batches = [
+        PendingBatch(
+            1, place, len(calls), join_batch(calls, epoch=1, sequence=place, key_protection=KeyProtection.FILE)
+        )
+        for place, calls in enumerate(batches_of_calls(), start=1)
+    ]
+    records = sum(batch.records for batch in batches)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        receiver = ReceiverProcess(folder / "receiver")
+        receiver.start()
+        try:
+            receiver.create_tenant("bench")
+            store = FileIdentityStore(
+                SecretStore(folder / "secrets", FileSealer.open(folder / "anchor")), SystemClock()
+            )
+            store.install_from(receiver.certify(store.create_request("bench"), tenant="bench", name="bench"))
+            seconds = asyncio.run(_send(receiver.url, store, batches))
+        finally:
+            receiver.stop()
+    start = time.perf_counter()
+    for batch in batches:
+        decode_batch(batch.body)
+    decoding = time.perf_counter() - start
+    yield Figure(
+        "ingest_end_to_end", records / seconds, "records/s, one connection", "decoding alone", records / decoding
+    )
+
+
+async def _send(url: str, store: FileIdentityStore, batches: list[PendingBatch]) -> float:
+    async with HttpsUplink(url, store.load(), SystemClock()) as uplink:
+        start = time.perf_counter()
+        for batch in batches:
+            verdict = await uplink.send(batch)
+            if verdict.accepted != batch.records:
+                raise RuntimeError("not every record was accepted")
+        return time.perf_counter() - start

@@ -1,0 +1,74 @@
+"""The whole way with real processes: the appliance's memory while it backfills, and records from file to receiver."""
+
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.bench.edge import SITE, feed_bytes
+from tests.bench.figure import Figure
+from tests.support.appliance_process import ApplianceProcess
+from tests.support.receiver_process import ReceiverProcess
+
+PATIENCE_SECONDS = 300.0
+LIMIT_MB = 100.0
+
+
+def bench_system() -> Iterator[Figure]:
+    """``resident_mb_backlog``, ``full_way``, ``drain``, ``idle_core_share``."""
+    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+        folder = Path(name)
+        feed = folder / "Master.csv"
+        feed.write_bytes(feed_bytes())
+        receiver = ReceiverProcess(folder / "receiver")
+        receiver.start()
+        appliance = None
+        try:
+            receiver.create_tenant("bench")
+            appliance = ApplianceProcess(
+                folder / "appliance",
+                url=receiver.url,
+                feed=feed,
+                dialect="asterisk_csv",
+                site=SITE.read_text(encoding="utf-8"),
+            )
+            appliance.enroll("bench", lambda csr, who: receiver.certify(csr, tenant="bench", name=who))
+            yield from _measure(appliance)
+        finally:
+            if appliance is not None:
+                appliance.stop()
+            receiver.stop()
+
+
+def _measure(appliance: ApplianceProcess) -> Iterator[Figure]:
+    lines = feed_bytes().count(b"\n")
+    start = time.perf_counter()
+    process = appliance.start()
+    _settle(appliance, lambda counts: counts.get("read", 0) >= lines)
+    read = time.perf_counter() - start
+    _settle(appliance, lambda counts: counts.get("waiting") == 0)
+    whole = time.perf_counter() - start
+    yield Figure("resident_mb_backlog", _peak_mb(process), "MB peak", "budget", LIMIT_MB)
+    yield Figure("full_way", lines / whole, "records/s, file to stored", "file to buffer, same run", lines / read)
+    before = _cpu_seconds(process)
+    time.sleep(5)
+    yield Figure("idle_core_share", (_cpu_seconds(process) - before) / 5, "of a core", "budget", 0.01)
+
+
+def _settle(appliance: ApplianceProcess, done: Callable[[dict[str, int]], bool]) -> None:
+    if not appliance.wait_for(done, seconds=PATIENCE_SECONDS, supervise=False):
+        raise RuntimeError(f"the appliance did not get there:\n{appliance.log.read_text(encoding='utf-8')[-2000:]}")
+
+
+def _peak_mb(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    if found is None:
+        raise RuntimeError("no peak memory in /proc")
+    return int(found[1]) / 1024
+
+
+def _cpu_seconds(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100

@@ -1,0 +1,21 @@
+"""A clock whose time passes only while somebody sleeps on it."""
+
+from datetime import datetime, timedelta
+
+from tests.support.records import START
+
+
+class FakeClock:
+    """Implements ``appliance.ports.Clock`` and remembers each sleep."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
