@@ -1,7 +1,7 @@
 """Check the project's import contracts against a tree of packages, in a process of its own.
 
 ``python -m tests.support.import_contracts CONFIG TREE…`` ends with one line of JSON: for each tree the names of the
-contracts that it breaks. The product is not imported: each tree's ``appliance`` and ``receiver`` are read in place of it.
+contracts that it breaks. The product is not imported; each tree's ``appliance`` and ``receiver`` stand in for it.
 """
 
 import importlib
