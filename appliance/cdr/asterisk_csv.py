@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from appliance.cdr.asterisk_layout import DISPOSITIONS, LAYOUTS, Fields, Layout, epoch_of, fit, header_layout
+from appliance.cdr.asterisk_layout import DISPOSITIONS, LAYOUTS, Fields, Layout, epoch_of, fit, header_layout, seconds
 from appliance.cdr.csv_rows import Row, read_rows
 from appliance.cdr.framing import HEAD_BYTES
 from appliance.cdr.local_time import LocalTimes, Reading, Uncertain, decide
@@ -27,6 +27,7 @@ from appliance.wire.limits import MAX_DURATION_SECONDS
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(days=2)
 _LONGEST: Final = timedelta(seconds=MAX_DURATION_SECONDS)
+_SECOND: Final = timedelta(seconds=1)
 _MAX_LEG: Final = 9999
 _MAX_SURPLUS: Final = 3
 """How many commas a broken caller name may hold."""
@@ -76,21 +77,24 @@ class AsteriskCsvParser:
     def _outcome(self, line: Line, row: Row | Reason, latest: datetime) -> Outcome:
         if isinstance(row, Reason):
             return _REFUSED[row]
-        if not row:
+        if not any(row):
             return _IGNORED
+        # Columns that a layout does not have are read from this empty one.
+        row.append("")
         for layout in self._candidates(row):
             fields = fit(layout, row)
             if fields is not None:
                 start = self._times.read(fields.start)
                 if start is not None:
                     return self._record(line, fields, start, latest)
-        return self._exception(line, row, latest)
+        return self._exception(line, row[:-1], latest)
 
     def _candidates(self, row: Row) -> tuple[Layout, ...]:
+        width = len(row) - 1
         if self._header is None:
-            return LAYOUTS.get(len(row), ())
-        surplus = len(row) - self._header.width
-        return (self._header,) if surplus == 0 or (surplus == 1 and not row[-1]) else ()
+            return LAYOUTS.get(width, ())
+        surplus = width - self._header.width
+        return (self._header,) if surplus == 0 or (surplus == 1 and not row[-2]) else ()
 
     def _exception(self, line: Line, row: Row, latest: datetime) -> Outcome:
         """Deal with a row that fits no layout as it stands: a header, a broken quote, or nothing we know."""
@@ -99,11 +103,9 @@ class AsteriskCsvParser:
             if line.offset < HEAD_BYTES:
                 self._header = header
             return _IGNORED
-        if not any(row):
-            return _IGNORED
         for surplus in range(1, _MAX_SURPLUS + 1):
             for layout in self._layouts_of(len(row) - surplus):
-                fields = fit(layout, _rejoin(row, layout.clid, surplus))
+                fields = fit(layout, [*_rejoin(row, layout.clid, surplus), ""])
                 start = self._times.read(fields.start) if fields else None
                 if fields and start:
                     return self._record(line, fields, start, latest)
@@ -117,8 +119,7 @@ class AsteriskCsvParser:
     def _record(self, line: Line, fields: Fields, start: Reading, latest: datetime) -> Outcome:
         # Keys are counted before anything that depends on the day of reading can refuse the row.
         natural_key, call_key, leg = self._keys(line, fields)
-        total_seconds, talk_seconds = int(fields.duration), int(fields.billsec)
-        span = self._span(fields, start, timedelta(seconds=total_seconds), timedelta(seconds=talk_seconds))
+        span = self._span(fields, start)
         if isinstance(span, Reason):
             return _REFUSED[span]
         started_at, answered_at, ended_at = span
@@ -128,6 +129,7 @@ class AsteriskCsvParser:
             return _REFUSED[Reason.TIME_ORDER]
         calling, called, forwarded_to = _parties(fields)
         inbound = fields.dcontext.startswith(_TRUNK_CONTEXTS) or _is_number(fields.did)
+        total_seconds = seconds(fields.duration) or 0
         return CallRecord(
             natural_key=natural_key,
             call_key=call_key,
@@ -135,8 +137,8 @@ class AsteriskCsvParser:
             started_at=started_at,
             answered_at=answered_at,
             ended_at=ended_at,
-            ring_seconds=int((answered_at - started_at).total_seconds()) if answered_at else total_seconds,
-            talk_seconds=talk_seconds,
+            ring_seconds=(answered_at - started_at) // _SECOND if answered_at else total_seconds,
+            talk_seconds=seconds(fields.billsec) or 0,
             total_seconds=total_seconds,
             direction=Direction.INBOUND if inbound else Direction.UNKNOWN,
             disposition=DISPOSITIONS[fields.disposition],
@@ -158,29 +160,37 @@ class AsteriskCsvParser:
         call_key = b"call\0" + call.encode("latin-1")
         return natural_key, call_key, min(self._window.count(call_key, offset=line.offset), _MAX_LEG)
 
-    def _span(
-        self, fields: Fields, start: Reading, total: timedelta, talk: timedelta
-    ) -> tuple[datetime, datetime | None, datetime] | Reason:
-        """Give start, answer and end in UTC; each uncertain one is decided by the id's epoch or by the others."""
-        end_read = self._times.read(fields.end) if fields.end else None
-        answer_read = self._times.read(fields.answer) if fields.answer else None
-        if (fields.end and end_read is None) or (fields.answer and answer_read is None):
+    def _span(self, fields: Fields, start: Reading) -> tuple[datetime, datetime | None, datetime] | Reason:
+        """Give start, answer and end in UTC."""
+        end = self._times.read(fields.end) if fields.end else None
+        answer = self._times.read(fields.answer) if fields.answer else None
+        if (fields.end and end is None) or (fields.answer and answer is None):
             return Reason.TYPE_SIGNATURE
-        epoch = epoch_of(fields.uniqueid) if isinstance(start, Uncertain) else None
-        evidence = end_read - total if isinstance(end_read, datetime) else None
-        started_at = decide(start, near=datetime.fromtimestamp(epoch, UTC) if epoch else evidence)
-        if isinstance(started_at, Reason):
-            return started_at
-        ended_at = started_at + total if end_read is None else decide(end_read, near=started_at + total)
-        if isinstance(ended_at, Reason):
-            return ended_at
-        if answer_read is not None:
-            answered_at = decide(answer_read, near=ended_at - talk)
-            return answered_at if isinstance(answered_at, Reason) else (started_at, answered_at, ended_at)
-        if end_read is None and (talk or fields.disposition == "ANSWERED"):
-            # A table without an answer column: it rang for what of the duration was not billed.
-            return started_at, started_at + max(total - talk, timedelta()), ended_at
-        return started_at, None, ended_at
+        if isinstance(start, datetime) and isinstance(end, datetime) and not isinstance(answer, Uncertain):
+            return start, answer, end
+        return _settle(fields, start, answer, end)
+
+
+def _settle(
+    fields: Fields, start: Reading, answer: Reading | None, end: Reading | None
+) -> tuple[datetime, datetime | None, datetime] | Reason:
+    """Decide each uncertain time by the id's epoch or by the others, and work out those that the table lacks."""
+    total, talk = timedelta(seconds=seconds(fields.duration) or 0), timedelta(seconds=seconds(fields.billsec) or 0)
+    epoch = epoch_of(fields.uniqueid)
+    evidence = end - total if isinstance(end, datetime) else None
+    started_at = decide(start, near=evidence if epoch is None else datetime.fromtimestamp(epoch, UTC))
+    if isinstance(started_at, Reason):
+        return started_at
+    ended_at = started_at + total if end is None else decide(end, near=started_at + total)
+    if isinstance(ended_at, Reason):
+        return ended_at
+    if answer is not None:
+        answered_at = decide(answer, near=ended_at - talk)
+        return answered_at if isinstance(answered_at, Reason) else (started_at, answered_at, ended_at)
+    if end is None and (talk or fields.disposition == "ANSWERED"):
+        # A table without an answer column: it rang for what of the duration was not billed.
+        return started_at, started_at + max(total - talk, timedelta()), ended_at
+    return started_at, None, ended_at
 
 
 def _parties(fields: Fields) -> tuple[str, str, str]:

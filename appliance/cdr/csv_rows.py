@@ -17,18 +17,15 @@ Row = list[str]
 _CONTROLS: Final = bytes(code for code in range(32) if code != ord("\t")) + b"\x7f"
 
 
-def read_rows(lines: Sequence[Line]) -> list[Row | QuarantineReason]:
+def read_rows(lines: Sequence[Line]) -> Sequence[Row | QuarantineReason]:
     """Give the columns of each line, or why it has none. An empty line is a row without columns."""
-    whole = b"\n".join([line.content for line in lines])
-    if _is_clean(whole, line_ends=len(lines) - 1) and max(map(_length, lines), default=0) <= MAX_LINE_BYTES:
+    contents = [line.content for line in lines]
+    whole = b"\n".join(contents)
+    if _is_clean(whole, line_ends=len(lines) - 1) and max(map(len, contents), default=0) <= MAX_LINE_BYTES:
         rows = _read(whole.decode("latin-1").split("\n"))
         if rows is not None:
-            return [*rows]
-    return [_read_one(line.content) for line in lines]
-
-
-def _length(line: Line) -> int:
-    return len(line.content)
+            return rows
+    return [_read_one(content) for content in contents]
 
 
 def _is_clean(data: bytes, *, line_ends: int) -> bool:
@@ -47,10 +44,11 @@ def _read_one(content: bytes) -> Row | QuarantineReason:
 
 def _read(texts: list[str]) -> list[Row] | None:
     """Give one row a text, or None if a quote stays open past the end of its line."""
-    # The empty text after the last is swallowed by an open quote there; otherwise it gives one empty row.
+    # An open quote in the last text would swallow this one; otherwise it gives one empty row more.
+    texts.append("")
     try:
-        rows = list(csv.reader([*texts, ""]))
+        rows = list(csv.reader(texts))
     except csv.Error:
         # Swallowed lines made a field longer than csv's own limit.
         return None
-    return rows[:-1] if len(rows) == len(texts) + 1 else None
+    return rows[:-1] if len(rows) == len(texts) else None

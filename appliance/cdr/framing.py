@@ -89,11 +89,9 @@ class Framer:
         self._held = tail[: MAX_LINE_BYTES + 1]
         self._dropped = len(tail) - len(self._held)
         start, self._start = self._start, self._start + len(block) - len(tail)
-        if ends is parts:
-            offsets = accumulate([len(part) + 1 for part in parts], initial=start)
-        else:
-            offsets = accumulate(map(len, ends), initial=start)
-        if b"\0" in block or start == 0 or len(block) > MAX_LINE_BYTES:
+        lengths = [len(part) + 1 for part in parts] if ends is parts else [len(end) for end in ends]
+        offsets = accumulate(lengths, initial=start)
+        if b"\0" in block or start == 0 or max(lengths, default=0) > MAX_LINE_BYTES:
             return [Line(offset, _content(offset, part)) for offset, part in zip(offsets, parts, strict=False)]
         return list(map(Line, offsets, parts))
 

@@ -55,6 +55,8 @@ def normalise(raw: str, plan: NumberingPlan, *, dialled: bool) -> Number:
     """Read ``raw`` by the site's plan; ``dialled`` says that it was dialled at the site, not presented with a call."""
     if raw.isascii() and raw.isdecimal():
         return _digits(raw, plan, dialled=dialled)
+    if raw[:1] == "+" and raw[1:].isdecimal() and raw.isascii():
+        return _international(raw[1:], plan)
     text = raw.strip().lower()
     if text.endswith(">") and "<" in text:
         # A name-addr (RFC 3261, 20.10): only what stands in the brackets is the address.

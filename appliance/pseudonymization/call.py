@@ -30,7 +30,9 @@ _DIRECTIONS: Final = {
 class CallEncoder:
     """Makes the calls of one feed. Remembers numbers until ``forget``, so that a batch normalises each one once."""
 
-    __slots__ = ("_called", "_calling", "_dialect", "_feed", "_plan", "_policy", "_pseudonymizer")
+    __slots__ = (
+        *("_call_ids", "_called", "_calling", "_dialect", "_event_ids", "_feed", "_plan", "_policy", "_pseudonymizer"),
+    )
 
     def __init__(
         self,
@@ -43,6 +45,8 @@ class CallEncoder:
     ) -> None:
         """Bind what is the same for all records of the feed; ``feed`` and ``dialect`` as the wire allows them."""
         self._pseudonymizer = pseudonymizer
+        self._event_ids = pseudonymizer.event_ids(feed=feed)
+        self._call_ids = pseudonymizer.call_ids(feed=feed)
         self._plan = plan
         self._policy = policy
         self._feed = feed
@@ -68,8 +72,8 @@ class CallEncoder:
         if direction is Direction.UNKNOWN:
             direction = _DIRECTIONS.get((calling.category, called.category), direction)
         return Call(
-            event_id=self._pseudonymizer.event_id(record.natural_key, feed=self._feed),
-            call_id=self._pseudonymizer.call_id(record.call_key, feed=self._feed),
+            event_id=self._event_ids.token(record.natural_key),
+            call_id=self._call_ids.token(record.call_key),
             leg=record.leg,
             started_at=record.started_at,
             answered_at=record.answered_at,
