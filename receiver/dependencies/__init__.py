@@ -1,0 +1,1 @@
+"""What a handler is given: the process context, and who is asking."""

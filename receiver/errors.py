@@ -1,0 +1,110 @@
+"""One tree of errors. Each carries a stable ``code`` and a ``hint`` with the next step.
+
+Commands print code, message and hint; the HTTP side turns a ``ProblemError`` into a problem document. No message
+holds a phone digit, a name, a secret or any value of a request.
+"""
+
+from typing import ClassVar
+
+from appliance.wire.problem import ProblemCode
+
+
+class ReceiverError(Exception):
+    """Root of what this package raises on purpose."""
+
+    code: ClassVar[str] = "receiver_error"
+    hint: ClassVar[str] = "See the log line with this code."
+
+
+class SettingsError(ReceiverError):
+    """Settings that cannot be used; lists every mistake at once, each with its option's path."""
+
+    code = "settings_invalid"
+    hint = "Correct the options listed above in receiver.toml."
+
+    def __init__(self, mistakes: list[str]) -> None:
+        """Keep the mistakes, each ``path.of.option: what is wrong``."""
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes
+
+
+class NotInitialisedError(ReceiverError):
+    """The state folder holds no receiver."""
+
+    code = "not_initialised"
+    hint = "Run `natalia-receiver --state DIR init` first."
+
+
+class DatabaseUnusableError(ReceiverError):
+    """The database cannot be reached, initialised or started."""
+
+    code = "database_unusable"
+    hint = "See postgres/server.log in the state folder, or check the DSN and that the server is up."
+
+
+class IsolationError(ReceiverError):
+    """The database would not keep tenants apart; lists every finding."""
+
+    code = "isolation_broken"
+    hint = "Run `natalia-receiver migrate` as the owner; never run the service as owner, superuser or BYPASSRLS."
+
+    def __init__(self, findings: list[str]) -> None:
+        """Keep the findings, one sentence each."""
+        super().__init__("; ".join(findings))
+        self.findings = findings
+
+
+class NameInvalidError(ReceiverError):
+    """A tenant, appliance or host name that is not of the allowed form."""
+
+    code = "name_invalid"
+    hint = "Tenants: 1-100 printable characters. Appliances: 1-63 of a-z 0-9 and hyphen, a letter first."
+
+
+class TenantUnknownError(ReceiverError):
+    """No tenant has that name."""
+
+    code = "tenant_unknown"
+    hint = "`natalia-receiver tenant list` lists the names."
+
+
+class TenantExistsError(ReceiverError):
+    """A tenant of that name exists."""
+
+    code = "tenant_exists"
+    hint = "Choose another name; `natalia-receiver tenant list` lists them."
+
+
+class CsrInvalidError(ReceiverError):
+    """A certificate request that is not to be certified."""
+
+    code = "csr_invalid"
+    hint = "Give a PEM PKCS#10 request with a P-256 key, signed by that key."
+
+
+class FileUnusableError(ReceiverError):
+    """A file that a command was given cannot be read or written."""
+
+    code = "file_unusable"
+    hint = "Check the path and its permissions."
+
+
+class AddressUnusableError(ReceiverError):
+    """The address to listen on cannot be bound."""
+
+    code = "address_unusable"
+    hint = "Choose another --host or --port; port 0 takes a free one."
+
+
+class ProblemError(ReceiverError):
+    """A refusal that a client is told, with its permanent problem code."""
+
+    code = "refused"
+
+    def __init__(self, problem: ProblemCode, *, detail: str, hint: str, retry_after_seconds: int | None = None) -> None:
+        """Keep what the problem document says; ``retry_after_seconds`` becomes the Retry-After header."""
+        super().__init__(detail)
+        self.problem = problem
+        self.detail = detail
+        self.advice = hint
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,246 @@
+"""The one file that knows every concrete class: the frozen process context, and the services of one request.
+
+A service's context is one transaction: it commits where the block ends and rolls back where it raises, so an answer
+that is made after the block speaks of what is durable.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from appliance.wire.problem import ProblemCode
+from receiver.clock import SystemClock
+from receiver.domain.api_key import ApiKey
+from receiver.domain.scram import verifier
+from receiver.errors import DatabaseUnusableError, ProblemError
+from receiver.kms.local_authority import LocalFileAuthority
+from receiver.ports import CertificateAuthority, Clock
+from receiver.services.api_keys import ApiKeys
+from receiver.services.call_listing import CallListing
+from receiver.services.ingest import IngestService
+from receiver.services.machine_certificates import MachineCertificates
+from receiver.services.server_certificate import ensure_server_certificate
+from receiver.services.tenants import TenantDirectory
+from receiver.settings import (
+    Settings,
+    StateFolder,
+    ensure_password,
+    ensure_pepper,
+    load_pepper,
+    load_settings,
+    write_settings,
+)
+from receiver.storage.connection import DatabaseRole, dsn_url, embedded_url, open_engine
+from receiver.storage.embedded_server import SUPERUSER, running_server
+from receiver.storage.health import ping
+from receiver.storage.migrate import migrate
+from receiver.storage.roles import prepare_embedded, prepare_service_roles
+from receiver.storage.self_check import require_isolation
+from receiver.storage.tenant_scope import operator_session, tenant_session
+
+_RETRY_AFTER_SECONDS = 5
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessContext:
+    """What lives as long as the process."""
+
+    state: StateFolder
+    authority: CertificateAuthority
+    clock: Clock
+    pepper: bytes
+    engines: dict[DatabaseRole, AsyncEngine]
+
+    @asynccontextmanager
+    async def ingest(self, tenant_id: UUID) -> AsyncIterator[IngestService]:
+        """Deliveries of a tenant's appliance, by the role that cannot read calls."""
+        async with _outages(), tenant_session(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
+            certificates = MachineCertificates(session, clock=self.clock)
+            yield IngestService(session, certificates=certificates, clock=self.clock)
+
+    @asynccontextmanager
+    async def calls(self, key: ApiKey) -> AsyncIterator[CallListing]:
+        """A tenant's calls, for whoever proves ``key``.
+
+        Raises:
+            ProblemError: ``unauthenticated`` or ``unavailable``.
+        """
+        async with _outages(), tenant_session(self.engines[DatabaseRole.APP], tenant_id=key.tenant_id) as session:
+            keys = ApiKeys(session, clock=self.clock, pepper=self.pepper)
+            yield CallListing(session, principal=await keys.authenticate(key))
+
+    @asynccontextmanager
+    async def tenants(self) -> AsyncIterator[TenantDirectory]:
+        """The operator's list of tenants."""
+        async with operator_session(self.engines[DatabaseRole.OWNER]) as session:
+            yield TenantDirectory(session, clock=self.clock)
+
+    @asynccontextmanager
+    async def api_keys(self, tenant_id: UUID) -> AsyncIterator[ApiKeys]:
+        """A tenant's API keys, for the operator."""
+        async with tenant_session(self.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
+            yield ApiKeys(session, clock=self.clock, pepper=self.pepper)
+
+    @asynccontextmanager
+    async def machine_certificates(self, tenant_id: UUID) -> AsyncIterator[MachineCertificates]:
+        """A tenant's appliances, for the operator."""
+        async with tenant_session(self.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
+            yield MachineCertificates(session, clock=self.clock)
+
+    async def require_ready(self) -> None:
+        """Refuse while a request could not be served.
+
+        Raises:
+            ProblemError: ``unavailable``.
+        """
+        async with _outages():
+            for role in (DatabaseRole.APP, DatabaseRole.INGEST):
+                await ping(self.engines[role])
+
+
+@asynccontextmanager
+async def open_operator(folder: Path) -> AsyncIterator[ProcessContext]:
+    """Open an initialised state folder for an admin command: the owner's connection only.
+
+    Raises:
+        NotInitialisedError: there is no receiver in it.
+        SettingsError: its settings cannot be used.
+        DatabaseUnusableError: the database cannot be reached.
+    """
+    async with _open(folder, roles=[DatabaseRole.OWNER]) as context:
+        yield context
+
+
+@asynccontextmanager
+async def open_service(folder: Path) -> AsyncIterator[ProcessContext]:
+    """Open an initialised state folder for the service: without the owner, and only if tenants are kept apart.
+
+    Raises:
+        IsolationError: a service role or a table would let a tenant see another's rows.
+        NotInitialisedError: as ``open_operator``; SettingsError and DatabaseUnusableError too.
+    """
+    async with _open(folder, roles=[DatabaseRole.APP, DatabaseRole.INGEST]) as context:
+        settings = load_settings(context.state)
+        ensure_server_certificate(
+            context.state, settings=settings, authority=context.authority, clock=context.clock
+        )
+        for engine in context.engines.values():
+            await require_isolation(engine)
+        yield context
+
+
+async def initialise(folder: Path, *, hosts: list[str], dsn: str | None) -> str:
+    """Make or complete a receiver in ``folder``; what is there stays. Give the database's revision.
+
+    Raises:
+        SettingsError: the settings there, or given, cannot be used.
+        DatabaseUnusableError: the database cannot be reached or prepared.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    state, clock = StateFolder(folder.resolve()), SystemClock()
+    if hosts or dsn is not None or not state.settings_file.exists():
+        known = load_settings(state) if state.settings_file.exists() else Settings()
+        write_settings(state, Settings(hosts=tuple(hosts) or known.hosts, dsn=dsn or known.dsn))
+    settings = load_settings(state)
+    ensure_pepper(state)
+    authority = LocalFileAuthority.ensure(state.authority_folder, now=clock.now())
+    ensure_server_certificate(state, settings=settings, authority=authority, clock=clock)
+    await _prepare_roles(state, settings=settings)
+    return await migrate_database(folder)
+
+
+async def migrate_database(folder: Path) -> str:
+    """Bring the database to this version's schema; give its revision. Raises as ``open_operator``."""
+    async with open_operator(folder) as context:
+        return await migrate(context.engines[DatabaseRole.OWNER])
+
+
+async def _prepare_roles(state: StateFolder, *, settings: Settings) -> None:
+    async with _reachable():
+        if settings.dsn is None:
+            with running_server(state.postgres_folder) as socket_folder:
+                superuser = open_engine(
+                    embedded_url(SUPERUSER, socket_folder=str(socket_folder), database=SUPERUSER)
+                )
+                try:
+                    await prepare_embedded(superuser)
+                finally:
+                    await superuser.dispose()
+            return
+        owner = open_engine(dsn_url(settings.dsn, role=DatabaseRole.OWNER))
+        verifiers = {
+            role: verifier(ensure_password(state, role), salt=secrets.token_bytes(_SALT_BYTES))
+            for role in (DatabaseRole.APP, DatabaseRole.INGEST)
+        }
+        try:
+            await prepare_service_roles(owner, verifiers=verifiers)
+        finally:
+            await owner.dispose()
+
+
+@asynccontextmanager
+async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[ProcessContext]:
+    state = StateFolder(folder.resolve())
+    settings = load_settings(state)
+    pepper = load_pepper(state)
+    authority = LocalFileAuthority.load(state.authority_folder)
+    server = nullcontext(None) if settings.dsn is not None else running_server(state.postgres_folder)
+    with server as socket_folder:
+        engines = {
+            role: open_engine(
+                embedded_url(role.value, socket_folder=str(socket_folder))
+                if settings.dsn is None
+                else dsn_url(settings.dsn, role=role, password=ensure_password(state, role))
+            )
+            for role in roles
+        }
+        try:
+            async with _reachable():
+                for engine in engines.values():
+                    await ping(engine)
+            yield ProcessContext(
+                state=state, authority=authority, clock=SystemClock(), pepper=pepper, engines=engines
+            )
+        finally:
+            for engine in engines.values():
+                await engine.dispose()
+
+
+@asynccontextmanager
+async def _reachable() -> AsyncIterator[None]:
+    """For commands: say that the database is the trouble. The driver's own text may quote the DSN."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise DatabaseUnusableError(f"the database refused: {type(error).__name__}") from None
+
+
+@asynccontextmanager
+async def _outages() -> AsyncIterator[None]:
+    """For requests: a database that is away is a reason to come back, not a bug."""
+    try:
+        yield
+    except (PoolTimeoutError, OSError) as error:
+        raise _unavailable() from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise _unavailable() from error
+        raise
+
+
+def _unavailable() -> ProblemError:
+    return ProblemError(
+        ProblemCode.UNAVAILABLE,
+        detail="the database is not available",
+        hint="Try again later; the request was not carried out.",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+    )

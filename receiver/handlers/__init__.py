@@ -1,0 +1,1 @@
+"""HTTP entry points: read the request, call one use case, write the answer."""

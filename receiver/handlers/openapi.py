@@ -1,0 +1,48 @@
+"""The OpenAPI 3.1 document: the framework's routes, the wire contract's own schemas.
+
+Two dialects of regular expression meet here: Python's ``\\Z`` ends a string, in JSON Schema (ECMA-262) it is the
+letter Z, where ``$`` ends the string.
+"""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from appliance.wire.batch import Batch, HighWater, Verdict
+from appliance.wire.problem import Problem
+from receiver.domain.call_page import CallPage
+from receiver.handlers.health import Health
+
+
+def build_openapi(app: FastAPI) -> dict[str, Any]:
+    """Build the document from the application's routes."""
+    document: dict[str, Any] = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
+    )
+    _, schemas = msgspec.json.schema_components(
+        [Batch, Verdict, HighWater, CallPage, Problem, Health], ref_template="#/components/schemas/{name}"
+    )
+    components = document.setdefault("components", {})
+    components["schemas"] = _to_ecma(schemas)
+    components.setdefault("securitySchemes", {})["machineCertificate"] = {
+        "type": "mutualTLS",
+        "description": "A certificate issued by this receiver to a registered appliance",
+    }
+    # Invalid parameters are answered with a problem document of status 400; the framework's 422 never occurs there.
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if any("HTTPValidationError" in str(media) for media in content.values()):
+                del operation["responses"]["422"]
+    return document
+
+
+def _to_ecma(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {
+            key: value.replace(r"\Z", "$") if key == "pattern" and isinstance(value, str) else _to_ecma(value)
+            for key, value in schema.items()
+        }
+    return [_to_ecma(item) for item in schema] if isinstance(schema, list) else schema

@@ -1,0 +1,1 @@
+"""Changes of the database, in order; each is SQL, read by Alembic."""

@@ -1,0 +1,129 @@
+"""Certify appliances, and admit those that were certified.
+
+A certificate opens the door only if it chains to the machine CA (TLS saw to that), names an appliance of a tenant,
+and is registered here, unrevoked: a stolen CA key alone does not make an appliance.
+"""
+
+import hashlib
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import Struct
+
+from appliance.wire.problem import ProblemCode
+from receiver.domain.certificate_profile import machine_builder
+from receiver.domain.machine_name import MachineName, parse_appliance, parse_urn
+from receiver.errors import CsrInvalidError, NameInvalidError, ProblemError
+from receiver.ports import CertificateAuthority, Clock
+from receiver.storage import appliances
+from receiver.storage.tenant_scope import TenantSession
+
+_PEM = serialization.Encoding.PEM
+
+
+class MachineClaim(Struct, frozen=True):
+    """Who a verified client certificate says it is; not yet admitted."""
+
+    name: MachineName
+    fingerprint: bytes
+    """SHA-256 of the certificate's DER."""
+
+
+class Issued(Struct, frozen=True):
+    """What an appliance is given: its chain and what it is to trust, PEM."""
+
+    certificate_chain: bytes
+    trust_anchors: bytes
+
+
+def read_claim(certificate: bytes) -> MachineClaim:
+    """Read the appliance's name out of a DER certificate that TLS has verified.
+
+    Raises:
+        ProblemError: ``forbidden``: a certificate of ours that is no machine's.
+    """
+    try:
+        extensions = x509.load_der_x509_certificate(certificate).extensions
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (urn,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        name = parse_urn(urn)
+    except (ValueError, x509.ExtensionNotFound, NameInvalidError):
+        raise not_admitted() from None
+    return MachineClaim(name=name, fingerprint=hashlib.sha256(certificate).digest())
+
+
+def not_admitted() -> ProblemError:
+    """The one refusal for every certificate that is not to deliver."""
+    return ProblemError(
+        ProblemCode.FORBIDDEN,
+        detail="the client certificate is not that of a registered appliance",
+        hint="Certify the appliance again: `natalia-receiver appliance certify`.",
+    )
+
+
+class MachineCertificates:
+    """The certificates of one tenant's appliances."""
+
+    def __init__(self, session: TenantSession, *, clock: Clock) -> None:
+        """Work within ``session``."""
+        self._session = session
+        self._clock = clock
+
+    async def certify(self, name: str, *, csr: bytes, authority: CertificateAuthority) -> Issued:
+        """Issue a certificate for the key of ``csr`` and register it; a new name is a new appliance.
+
+        What the request asks for beside its key is ignored: the name comes from the operator.
+
+        Raises:
+            NameInvalidError: not an appliance's name.
+            CsrInvalidError: no request, a key of another kind, or no proof of possession.
+        """
+        machine = MachineName(tenant_id=self._session.tenant_id, appliance=parse_appliance(name))
+        now = self._clock.now()
+        builder = machine_builder(_proven_key(csr), machine=machine, issuer=authority.issuing, now=now)
+        certificate = authority.sign(builder)
+        appliance_id = await appliances.find_id(self._session, name)
+        if appliance_id is None:
+            appliance_id = uuid4()
+            await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now)
+        registration = appliances.Registration(
+            appliance_id=appliance_id,
+            name=name,
+            fingerprint=hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest(),
+            serial=f"{certificate.serial_number:x}",
+            expires_at=certificate.not_valid_after_utc,
+        )
+        await appliances.register(self._session, registration)
+        chain = certificate.public_bytes(_PEM) + authority.issuing.public_bytes(_PEM)
+        return Issued(certificate_chain=chain, trust_anchors=authority.root.public_bytes(_PEM))
+
+    async def admit(self, claim: MachineClaim) -> appliances.Registration:
+        """Find the registration that a claim rests on.
+
+        Raises:
+            ProblemError: ``forbidden``: unknown, revoked, expired, or of another name.
+        """
+        found = await appliances.find_certificate(self._session, claim.fingerprint)
+        if found is None or found.revoked_at is not None or found.name != claim.name.appliance:
+            raise not_admitted()
+        # A resumed TLS session, or one kept open, does not look at the certificate's end again.
+        if found.expires_at <= self._clock.now():
+            raise not_admitted()
+        return found
+
+
+def _proven_key(csr: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        request = x509.load_pem_x509_csr(csr)
+        key = request.public_key()
+        proven = request.is_signature_valid
+    except (ValueError, TypeError, InvalidSignature, x509.InvalidVersion):
+        raise CsrInvalidError("the file is not a PEM certificate request") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise CsrInvalidError("the key is not one of P-256")
+    if not proven:
+        raise CsrInvalidError("the request is not signed by its own key")
+    return key

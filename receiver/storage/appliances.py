@@ -1,0 +1,97 @@
+"""A tenant's appliances, their certificates and how far each has delivered."""
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import insert, select, update
+
+from appliance.wire.batch import HighWater, KeyProtection
+from receiver.domain.high_water import START
+from receiver.schema.appliance import appliance
+from receiver.schema.ingest_progress import ingest_progress
+from receiver.schema.machine_certificate import machine_certificate
+from receiver.storage.tenant_scope import TenantSession
+
+
+class Registration(Struct, frozen=True):
+    """A certificate that was issued to an appliance."""
+
+    appliance_id: UUID
+    name: str
+    fingerprint: bytes
+    serial: str
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+async def find_id(session: TenantSession, name: str) -> UUID | None:
+    """Find an appliance by name."""
+    statement = select(appliance.c.appliance_id).where(appliance.c.name == name)
+    found: UUID | None = (await session.execute(statement)).scalar_one_or_none()
+    return found
+
+
+async def add(session: TenantSession, *, appliance_id: UUID, name: str, now: datetime) -> None:
+    """Add an appliance that has delivered nothing."""
+    identity = {"tenant_id": session.tenant_id, "appliance_id": appliance_id}
+    await session.execute(insert(appliance).values(**identity, name=name, created_at=now))
+    progress = insert(ingest_progress).values(**identity, epoch=START.epoch, sequence=START.sequence)
+    await session.execute(progress)
+
+
+async def register(session: TenantSession, registration: Registration) -> None:
+    """Make a certificate known, for good."""
+    await session.execute(
+        insert(machine_certificate).values(
+            tenant_id=session.tenant_id,
+            fingerprint=registration.fingerprint,
+            appliance_id=registration.appliance_id,
+            serial=registration.serial,
+            expires_at=registration.expires_at,
+            revoked_at=registration.revoked_at,
+        )
+    )
+
+
+async def find_certificate(session: TenantSession, fingerprint: bytes) -> Registration | None:
+    """Find a certificate of the tenant by the SHA-256 of its DER."""
+    columns = machine_certificate.c
+    statement = (
+        select(columns.appliance_id, appliance.c.name, columns.serial, columns.expires_at, columns.revoked_at)
+        .join(
+            appliance,
+            (appliance.c.tenant_id == columns.tenant_id) & (appliance.c.appliance_id == columns.appliance_id),
+        )
+        .where(columns.fingerprint == fingerprint)
+    )
+    row = (await session.execute(statement)).first()
+    return (
+        None
+        if row is None
+        else Registration(
+            appliance_id=row.appliance_id,
+            name=row.name,
+            fingerprint=fingerprint,
+            serial=row.serial,
+            expires_at=row.expires_at,
+            revoked_at=row.revoked_at,
+        )
+    )
+
+
+async def high_water(session: TenantSession, appliance_id: UUID, *, lock: bool = False) -> HighWater:
+    """Read an appliance's mark; with ``lock`` no other transaction takes a batch of it until this one ends."""
+    columns = ingest_progress.c
+    statement = select(columns.epoch, columns.sequence).where(columns.appliance_id == appliance_id)
+    row = (await session.execute(statement.with_for_update() if lock else statement)).one()
+    return HighWater(epoch=row.epoch, sequence=row.sequence)
+
+
+async def note_progress(
+    session: TenantSession, appliance_id: UUID, *, mark: HighWater, key_protection: KeyProtection, now: datetime
+) -> None:
+    """Keep an appliance's mark, what guards its secret, and when it was heard of."""
+    values = {"epoch": mark.epoch, "sequence": mark.sequence, "key_protection": key_protection.value}
+    statement = update(ingest_progress).where(ingest_progress.c.appliance_id == appliance_id)
+    await session.execute(statement.values(**values, last_seen_at=now))

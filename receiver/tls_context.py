@@ -1,0 +1,54 @@
+"""The single door to ``ssl``: the server's TLS context, and the client certificate's way to the application.
+
+TLS 1.2 at least, with forward secrecy and AEAD only (RFC 9325). One port serves appliances, which prove a certificate
+of the machine CA, and API clients, which have none: a certificate is optional here and required where it matters
+(``dependencies.machine``), but one that is sent and does not verify ends the handshake.
+"""
+
+import ssl
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from appliance.wire.codec import encode_answer
+from appliance.wire.problem import PROBLEM_MEDIA_TYPE, ProblemCode, problem
+from receiver.settings import StateFolder
+
+PEER_CERTIFICATE: Final = "peer_certificate"
+"""Key of the request's state under which the client certificate's DER stands, or None."""
+_TLS_1_2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+def server_context(state: StateFolder, *, client_root: x509.Certificate) -> ssl.SSLContext:
+    """Build the context from the state folder's server certificate; clients verify against ``client_root``."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_TLS_1_2_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(state.server_certificate, state.server_key)
+    context.load_verify_locations(cadata=client_root.public_bytes(Encoding.PEM).decode("ascii"))
+    context.verify_mode = ssl.CERT_OPTIONAL
+    # What Python 3.13 does for clients, done for the certificates that clients send.
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
+
+
+class PeerCertificateProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, plus the client certificate and problem documents for broken HTTP."""
+
+    def on_message_begin(self) -> None:
+        """Hand the certificate of the connection to every request on it."""
+        super().on_message_begin()
+        tls = self.transport.get_extra_info("ssl_object")
+        self.scope["state"][PEER_CERTIFICATE] = None if tls is None else tls.getpeercert(True)  # noqa: FBT003 positional in ssl
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are not HTTP with a problem document, and close."""
+        document = encode_answer(
+            problem(ProblemCode.MALFORMED_REQUEST, detail=msg, hint="Send HTTP/1.1 requests as RFC 9112 says.")
+        )
+        head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: {PROBLEM_MEDIA_TYPE}\r\ncontent-length: {len(document)}\r\n"
+        self.transport.write(head.encode("ascii") + b"connection: close\r\n\r\n" + document)
+        self.transport.close()
