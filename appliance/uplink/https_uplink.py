@@ -2,7 +2,7 @@
 
 Rules: one kept-alive connection; no redirect is followed, no proxy of the environment is used, no cookie is kept; an
 answer is read up to ``MAX_ANSWER_BYTES`` and never inflated. Only a verdict that fits its batch counts as delivered.
-What a 4xx refuses is refused for good (``UplinkError``); everything else that is no verdict is tried again.
+A 4xx that judges the batch is a refusal for good (``UplinkError``); everything else that is no verdict is tried again.
 
 It does not retry by itself (``delivery`` does) and never logs what it carries.
 """
@@ -129,14 +129,19 @@ class HttpsUplink:
         status = response.status
         if status in range(200, 300):
             return
+        code = _problem_code(status, content)
         if status in RETRYABLE_STATUS or status not in range(400, 500):
             wait = retry_after_seconds(response.headers.get("Retry-After"), now=self._clock.now())
-            raise UplinkUnavailableError(f"the receiver answered {status}", retry_after_seconds=wait)
-        try:
-            code = decode_problem(content).code.value
-        except WireError:
-            code = f"http_{status}"
+            raise UplinkUnavailableError(f"the receiver is not ready: {code}", retry_after_seconds=wait)
         raise UplinkError(f"the receiver refused: {code}", problem_code=code)
+
+
+def _problem_code(status: int, content: bytes) -> str:
+    """The code of a problem document; ``http_<status>`` where the answer is none."""
+    try:
+        return decode_problem(content).code.value
+    except WireError:
+        return f"http_{status}"
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

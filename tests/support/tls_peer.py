@@ -175,16 +175,21 @@ def reply(
 
 @dataclass(slots=True)
 class TlsPeer:
-    """A TLS server of one answer; ``half`` closes the connection after it. It remembers what it was asked."""
+    """A TLS server of one answer; ``half`` closes the connection after it. It remembers what it was asked.
+
+    Without a context it is plain TCP that speaks first: it says ``greeting``.
+    """
 
     context: ssl.SSLContext | None
     answer: Callable[[Request], Reply]
     half: bool = False
+    greeting: bytes = b""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     port: int = 0
     _server: asyncio.Server | None = None
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -205,12 +210,17 @@ class TlsPeer:
             self._server.close()
             for writer in self._writers:
                 writer.transport.abort()
+            await asyncio.gather(*self._tasks)
             await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.append(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.append(task)
         with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            writer.write(self.greeting)
             while True:
                 answer = self.answer(await self._read(reader))
                 if answer is None:
