@@ -39,7 +39,8 @@ def bench_ingest() -> Iterator[Figure]:
             store = FileIdentityStore(
                 SecretStore(folder / "secrets", FileSealer.open(folder / "anchor")), SystemClock()
             )
-            store.install_from(receiver.certify(store.create_request("bench"), tenant="bench", name="bench"))
+            answer = receiver.certify(store.create_request("bench"), tenant="bench", appliance="bench")
+            store.install(answer.certificate_chain, answer.trust_anchors)
             seconds = asyncio.run(_send(receiver.url, store, batches))
         finally:
             receiver.stop()

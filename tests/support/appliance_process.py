@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support.receiver_process import Certified
+
 APPLIANCE = [sys.executable, "-m", "appliance"]
 
 SETTINGS = """\
@@ -47,10 +49,14 @@ class ApplianceProcess:
         )
         return done.stdout
 
-    def enroll(self, name: str, certify: Callable[[bytes, str], Path]) -> None:
-        """Make a request, have ``certify(csr, name)`` answer it into a folder, install the answer."""
-        csr = self.command("enroll", "--name", name).encode()
-        self.command("enroll", "--certificate", str(certify(csr, name)))
+    def enroll(self, name: str, certify: Callable[[bytes], Certified]) -> None:
+        """Make a request, have ``certify`` answer it, install the answer."""
+        answer = certify(self.command("enroll", "--name", name).encode())
+        folder = self.settings.parent / "certificate"
+        folder.mkdir(exist_ok=True)
+        (folder / "certificate.pem").write_bytes(answer.certificate_chain)
+        (folder / "trust-anchors.pem").write_bytes(answer.trust_anchors)
+        self.command("enroll", "--certificate", str(folder))
 
     def start(self) -> int:
         """Start the daemon; give its process id."""

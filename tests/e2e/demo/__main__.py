@@ -14,9 +14,8 @@ from pathlib import Path
 import click
 
 from tests.e2e.demo import show
-from tests.e2e.demo.feed import GrowingFeed
+from tests.e2e.demo.feed import AsteriskPbx, GrowingFeed, Pbx
 from tests.support.appliance_process import ApplianceProcess
-from tests.support.asterisk_tree import AsteriskTree
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.stored_calls import Expected, fetch_calls
 
@@ -52,7 +51,7 @@ class Demo:
         receiver.start()
         receiver.create_tenant(TENANT)
         click.echo(f"    listening on {receiver.url}")
-        return receiver, receiver.create_api_key(TENANT, "analyst")
+        return receiver, receiver.create_api_key(TENANT, role="analyst")
 
     def appliance(self, receiver: ReceiverProcess, *, feed: Path, dialect: str, site: Path) -> ApplianceProcess:
         """Enrol one appliance and start it."""
@@ -64,11 +63,7 @@ class Demo:
             dialect=dialect,
             site=site.read_text(encoding="utf-8"),
         )
-
-        def certify(csr: bytes, name: str) -> Path:
-            return receiver.certify(csr, tenant=TENANT, name=name)
-
-        appliance.enroll(APPLIANCE, certify)
+        appliance.enroll(APPLIANCE, lambda csr: receiver.certify(csr, tenant=TENANT, appliance=APPLIANCE))
         self._stack.callback(appliance.stop)
         click.echo(f"    natalia-appliance run: process {appliance.start()}")
         return appliance
@@ -96,23 +91,17 @@ class Demo:
             click.echo(appliance.log.read_text(encoding="utf-8")[-4000:], err=True)
             raise click.ClickException("the appliance did not ship everything in time; its log is above")
 
-    def play_file(self, source: Path) -> tuple[Path, Callable[[], int | None]]:
-        """Append ``source`` to a growing file; give the file, and how many lines it has once it is whole."""
-        feed = GrowingFeed(source, self.directory / "pbx" / "Master.csv")
-        self._stack.callback(feed.stop)
-        feed.start()
-        return feed.target, lambda: len(feed.lines) if feed.done else None
-
-    def play_asterisk(self) -> tuple[Path, Callable[[], int | None]]:
-        """Make calls on a real Asterisk; give its Master.csv, and how many rows it wrote."""
-        self.say("setting up Debian's Asterisk in a tree of its own (once; then it is kept in build/)")
-        tree = AsteriskTree(ROOT / "build" / "asterisk-tree", log=click.echo)
-        tree.build()
-        self._stack.callback(tree.stop)
-        tree.start(self.directory / "pbx")
-        self.say(f"making {ASTERISK_CALLS} calls on it")
-        rows = tree.make_calls(ASTERISK_CALLS)
-        return tree.master_csv, lambda: rows
+    def pbx(self, kind: str, source: Path) -> Pbx:
+        """Prepare the PBX; it writes nothing yet."""
+        if kind == "asterisk":
+            self.say("setting up Debian's Asterisk in a tree of its own (built once, kept in build/)")
+            pbx: Pbx = AsteriskPbx(
+                ROOT / "build/asterisk-tree", self.directory / "pbx", calls=ASTERISK_CALLS, log=click.echo
+            )
+        else:
+            pbx = GrowingFeed(source, self.directory / "pbx" / source.name)
+        self._stack.callback(pbx.stop)
+        return pbx
 
     def compare(self, appliance: ApplianceProcess, stored: list[show.Call], feed: Path) -> tuple[str, bool]:
         """Show calls beside the PBX's lines; give the closing line, and whether nothing was lost or doubled."""
@@ -152,9 +141,9 @@ def keep(demo: Demo, receiver: ReceiverProcess, key: str, appliance: AppliancePr
 @click.option("--feed", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=DEMO_FEED)
 @click.option("--dialect", default="asterisk_csv")
 @click.option("--site", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=DEMO_SITE)
-@click.option("--pbx", type=click.Choice(["file", "asterisk"]), default="file")
+@click.option("--pbx", "kind", type=click.Choice(["file", "asterisk"]), default="file")
 @click.option("--keep", "keep_running", is_flag=True)
-def main(feed: Path, dialect: str, site: Path, pbx: str, *, keep_running: bool) -> None:
+def main(feed: Path, dialect: str, site: Path, kind: str, *, keep_running: bool) -> None:
     """Show the product at work, end to end."""
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -164,16 +153,13 @@ def main(feed: Path, dialect: str, site: Path, pbx: str, *, keep_running: bool) 
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         demo = Demo(directory, stack)
         receiver, key = demo.receiver()
-        if pbx == "asterisk":
-            written, lines = demo.play_asterisk()
-        else:
-            demo.say(f"the PBX begins to write: {feed.name}, appended while the appliance follows it")
-            written, lines = demo.play_file(feed)
-        appliance = demo.appliance(receiver, feed=written, dialect=dialect, site=site)
-        demo.say("following the file: parse, pseudonymise, encrypt, commit, ship over TLS with the machine certificate")
-        demo.ship(appliance, written=lines)
+        pbx = demo.pbx(kind, feed)
+        appliance = demo.appliance(receiver, feed=pbx.path, dialect=dialect, site=site)
+        demo.say("the PBX writes; the appliance parses, pseudonymises, encrypts, commits and ships over TLS")
+        pbx.start()
+        demo.ship(appliance, written=pbx.written)
         stored = fetch_calls(receiver.url, api_key=key, trust_anchors=receiver.trust_anchors)
-        line, good = demo.compare(appliance, stored, written)
+        line, good = demo.compare(appliance, stored, pbx.path)
         click.echo(line)
         if keep_running:
             keep(demo, receiver, key, appliance)

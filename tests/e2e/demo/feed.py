@@ -1,9 +1,12 @@
-"""What the demo's PBX writes: a CDR file appended a little at a time, as a PBX does."""
+"""The demo's PBX: a CDR file appended a little at a time, or a real Asterisk on which calls are made."""
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
+from tests.support.asterisk_tree import AsteriskTree
 from tests.support.lines import physical_lines
 
 APPEND_SECONDS = 4.0
@@ -11,15 +14,30 @@ APPEND_SECONDS = 4.0
 STEPS = 40
 
 
-class GrowingFeed:
-    """Appends a source file's lines to ``target`` from a thread of its own."""
+class Pbx(Protocol):
+    """Something that writes a CDR file at ``path`` once it is started."""
 
-    def __init__(self, source: Path, target: Path) -> None:
-        """Read ``source`` once; ``target`` is created empty."""
+    path: Path
+
+    def start(self) -> None:
+        """Begin to write."""
+
+    def stop(self) -> None:
+        """End early; what was written stays."""
+
+    def written(self) -> int | None:
+        """How many lines the file has, once it is whole."""
+
+
+class GrowingFeed:
+    """Appends a source file's lines to ``path`` from a thread of its own."""
+
+    def __init__(self, source: Path, path: Path) -> None:
+        """Read ``source`` once; ``path`` is created empty."""
         self.lines = physical_lines(source.read_bytes())
-        self.target = target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._append, name="pbx", daemon=True)
 
@@ -33,16 +51,44 @@ class GrowingFeed:
         if self._thread.is_alive():
             self._thread.join()
 
-    @property
-    def done(self) -> bool:
-        """Whether all lines are written."""
-        return not self._thread.is_alive()
+    def written(self) -> int | None:
+        """How many lines the file has, once it is whole."""
+        return None if self._thread.is_alive() else len(self.lines)
 
     def _append(self) -> None:
         size = max(1, -(-len(self.lines) // STEPS))
         for start in range(0, len(self.lines), size):
             if self._stopped.is_set():
                 return
-            with self.target.open("ab") as file:
+            with self.path.open("ab") as file:
                 file.write(b"".join(self.lines[start : start + size]))
             time.sleep(APPEND_SECONDS / STEPS)
+
+
+class AsteriskPbx:
+    """Debian's Asterisk in a tree of its own; makes calls from a thread of its own."""
+
+    def __init__(self, tree: Path, workdir: Path, *, calls: int, log: Callable[[str], None]) -> None:
+        """Build the tree where it is missing and start Asterisk; no call is made yet."""
+        self._tree = AsteriskTree(tree, log=log)
+        self._tree.build()
+        self._tree.start(workdir)
+        self.path = self._tree.master_csv
+        self._calls = calls
+        self._rows: int | None = None
+        self._thread = threading.Thread(target=self._call, name="pbx", daemon=True)
+
+    def start(self) -> None:
+        """Begin to make calls."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End Asterisk."""
+        self._tree.stop()
+
+    def written(self) -> int | None:
+        """How many rows Asterisk wrote, once all calls are over."""
+        return self._rows
+
+    def _call(self) -> None:
+        self._rows = self._tree.make_calls(self._calls)
