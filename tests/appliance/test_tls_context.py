@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -157,3 +158,12 @@ def test_what_does_not_belong_together_is_refused_before_a_connection(identity: 
     """And nobody is asked for a password at a terminal."""
     with pytest.raises(IdentityMismatchError):
         client_context(identity)
+
+
+def test_the_key_leaves_no_open_file_behind() -> None:
+    """The memory that OpenSSL read it from is gone with its descriptor, also after a failure."""
+    before = sorted(item.name for item in Path("/proc/self/fd").iterdir())
+    client_context(AUTHORITY.identity())
+    with pytest.raises(IdentityMismatchError):
+        client_context(damaged(private_key=SecretBytes(b"")))
+    assert sorted(item.name for item in Path("/proc/self/fd").iterdir()) == before

@@ -18,7 +18,7 @@ from appliance.errors import (
     SealedSecretMissingError,
     SettingsError,
 )
-from appliance.identity.file_identity import IDENTITY, PENDING_KEY, FileIdentityStore
+from appliance.identity.file_identity import IDENTITY, PENDING_KEY, FileIdentityStore, _Record
 from appliance.ports import MachineIdentity, SecretBytes
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
@@ -244,6 +244,11 @@ def test_a_key_of_another_kind_is_refused(store: FileIdentityStore, secrets: Mem
     secrets.put(PENDING_KEY, SecretBytes(pem))
     with pytest.raises(IdentityMismatchError):
         store.install(certificate, AUTHORITY.pem)
+
+
+def test_a_record_does_not_show_its_key() -> None:
+    """Not in a log, not in a traceback."""
+    assert repr(_Record(1, b"", b"key", b"")) == "_Record(…)"
 
 
 def test_on_disk_the_key_is_never_in_clear(tmp_path: Path) -> None:

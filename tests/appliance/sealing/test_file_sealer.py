@@ -19,7 +19,7 @@ from appliance.errors import (
     WrongMachineError,
 )
 from appliance.ports import SecretBytes
-from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.file_sealer import ANCHOR_FILE, FileSealer, _make_anchor, _read_anchor
 from appliance.settings import MachineContext
 from appliance.wire.batch import KeyProtection
 
@@ -179,6 +179,14 @@ def test_a_folder_that_cannot_be_made_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"")
     with pytest.raises(SealAnchorError):
         FileSealer.open(tmp_path / "state" / "anchor", machine_context=HERE)
+
+
+def test_two_processes_at_the_first_start_agree_on_one_anchor(tmp_path: Path) -> None:
+    """Who comes second takes what the first made; it does not show what it holds."""
+    first = _make_anchor(tmp_path / ANCHOR_FILE, HERE)
+    second = _make_anchor(tmp_path / ANCHOR_FILE, HERE)
+    assert first == second == _read_anchor(tmp_path / ANCHOR_FILE)
+    assert repr(first) == "_Anchor(…)"
 
 
 def test_without_a_context_the_machine_itself_is_asked(tmp_path: Path) -> None:
