@@ -105,7 +105,8 @@ class AsteriskCsvParser:
             return _IGNORED
         for surplus in range(1, _MAX_SURPLUS + 1):
             for layout in self._layouts_of(len(row) - surplus):
-                fields = fit(layout, [*_rejoin(row, layout.clid, surplus), ""])
+                mended = _rejoin(row, layout, surplus)
+                fields = fit(layout, [*mended, ""]) if mended else None
                 start = self._times.read(fields.start) if fields else None
                 if fields and start:
                     return self._record(line, fields, start, latest)
@@ -213,14 +214,17 @@ def _is_number(text: str) -> bool:
     return text.removeprefix("+").isdecimal()
 
 
-def _rejoin(row: Row, clid: int, surplus: int) -> Row:
+def _rejoin(row: Row, layout: Layout, surplus: int) -> Row | None:
     """Undo the cuts that commas made in a caller name with broken quotes (``""Name, X" <115>"``).
 
-    The caller id ends in ``<number>``: only pieces of which the last and no other ends so are joined. Otherwise the
-    row stays as it is, and fits nothing.
+    The caller id ends in ``<number>`` and repeats the caller: pieces are joined if the last and no other ends so, and
+    the number is then that of the caller's column. Anything less could shift a column.
     """
-    last = clid + surplus
-    pieces = row[clid : last + 1]
-    if [piece.rstrip('"').endswith(">") for piece in pieces] != [False] * surplus + [True]:
-        return row
-    return [*row[:clid], ",".join(pieces), *row[last + 1 :]]
+    last = layout.clid + surplus
+    pieces = row[layout.clid : last + 1]
+    mended = [*row[: layout.clid], ",".join(pieces), *row[last + 1 :]]
+    caller = mended[layout.src : layout.src + 1]
+    ends = [piece.rstrip('"').endswith(">") for piece in pieces]
+    if ends == [False] * surplus + [True] and caller == [pieces[-1].rpartition("<")[2].rstrip('">')] and any(caller):
+        return mended
+    return None

@@ -66,6 +66,7 @@ class Layout(Struct, frozen=True):
 
     width: int
     pick: Callable[[Sequence[str]], tuple[str, ...]]
+    src: int
     clid: int
     has_epoch: bool = False
     """The id column must have the shape of an id: it decides between this layout and one of equal width."""
@@ -97,6 +98,7 @@ def compile_layout(names: Sequence[str], *, has_epoch: bool = False, database: b
     return Layout(
         width=width,
         pick=itemgetter(*(where.get(field, width) for field in Fields._fields)),
+        src=where["src"],
         clid=where.get("clid", width),
         has_epoch=has_epoch,
         database=database,
