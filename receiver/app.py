@@ -3,7 +3,6 @@
 Nothing of a request is logged: a query may hold pseudonyms, a header a key. A bug is logged as its type and place.
 """
 
-import asyncio
 import logging
 import signal
 import socket
@@ -11,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+import msgspec
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -21,9 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appliance.wire.problem import ProblemCode
 from receiver.errors import AddressUnusableError, ProblemError
 from receiver.factory import ProcessContext
-from receiver.handlers import calls, health, ingest
+from receiver.handlers import calls, health, ingest, openapi
 from receiver.handlers.answers import problem_answer
-from receiver.handlers.openapi import build_openapi
 from receiver.tls_context import PeerCertificateProtocol, server_context
 
 _LOG: Final = logging.getLogger("receiver")
@@ -38,8 +37,7 @@ def create_app(context: ProcessContext) -> FastAPI:
         title="Natalia receiver",
         summary="Stores pseudonymised calls of many tenants, each apart",
         version="1",
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
     )
     app.state.context = context
@@ -49,7 +47,8 @@ def create_app(context: ProcessContext) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_middleware(ProblemBoundary)
-    app.openapi_schema = build_openapi(app)
+    app.include_router(openapi.router)
+    app.state.openapi = msgspec.json.encode(openapi.build_openapi(app))
     return app
 
 
@@ -107,18 +106,19 @@ async def serve(context: ProcessContext, *, host: str, port: int, announce: Call
     # uvicorn raises the signal again after its graceful end; what it meets then ends the process with status 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    server = uvicorn.Server(config)
-    ready = asyncio.create_task(_announce_when_started(server, lambda: announce(url)))
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        ready.cancel()
+    await _AnnouncingServer(config, lambda: announce(url)).serve(sockets=[listener])
 
 
-async def _announce_when_started(server: uvicorn.Server, announce: Callable[[], None]) -> None:
-    while not server.started:
-        await asyncio.sleep(0.005)
-    announce()
+class _AnnouncingServer(uvicorn.Server):
+    """Tells when connections are taken, and not before."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
 
 
 def _bind(host: str, port: int) -> socket.socket:

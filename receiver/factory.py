@@ -33,9 +33,9 @@ from receiver.settings import (
     StateFolder,
     ensure_password,
     ensure_pepper,
+    ensure_settings,
     load_pepper,
     load_settings,
-    write_settings,
 )
 from receiver.storage.connection import DatabaseRole, dsn_url, embedded_url, open_engine
 from receiver.storage.embedded_server import SUPERUSER, running_server
@@ -129,9 +129,7 @@ async def open_service(folder: Path) -> AsyncIterator[ProcessContext]:
     """
     async with _open(folder, roles=[DatabaseRole.APP, DatabaseRole.INGEST]) as context:
         settings = load_settings(context.state)
-        ensure_server_certificate(
-            context.state, settings=settings, authority=context.authority, clock=context.clock
-        )
+        ensure_server_certificate(context.state, settings=settings, authority=context.authority, clock=context.clock)
         for engine in context.engines.values():
             await require_isolation(engine)
         yield context
@@ -144,13 +142,8 @@ async def initialise(folder: Path, *, hosts: list[str], dsn: str | None) -> str:
         SettingsError: the settings there, or given, cannot be used.
         DatabaseUnusableError: the database cannot be reached or prepared.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    state, clock = StateFolder(folder.resolve()), SystemClock()
-    if hosts or dsn is not None or not state.settings_file.exists():
-        known = load_settings(state) if state.settings_file.exists() else Settings()
-        write_settings(state, Settings(hosts=tuple(hosts) or known.hosts, dsn=dsn or known.dsn))
-    settings = load_settings(state)
+    state, clock = StateFolder.ensure(folder), SystemClock()
+    settings = ensure_settings(state, hosts=hosts, dsn=dsn)
     ensure_pepper(state)
     authority = LocalFileAuthority.ensure(state.authority_folder, now=clock.now())
     ensure_server_certificate(state, settings=settings, authority=authority, clock=clock)
@@ -168,9 +161,7 @@ async def _prepare_roles(state: StateFolder, *, settings: Settings) -> None:
     async with _reachable():
         if settings.dsn is None:
             with running_server(state.postgres_folder) as socket_folder:
-                superuser = open_engine(
-                    embedded_url(SUPERUSER, socket_folder=str(socket_folder), database=SUPERUSER)
-                )
+                superuser = open_engine(embedded_url(SUPERUSER, socket_folder=str(socket_folder), database=SUPERUSER))
                 try:
                     await prepare_embedded(superuser)
                 finally:
@@ -189,7 +180,7 @@ async def _prepare_roles(state: StateFolder, *, settings: Settings) -> None:
 
 @asynccontextmanager
 async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[ProcessContext]:
-    state = StateFolder(folder.resolve())
+    state = StateFolder.at(folder)
     settings = load_settings(state)
     pepper = load_pepper(state)
     authority = LocalFileAuthority.load(state.authority_folder)
@@ -207,9 +198,7 @@ async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[Pro
             async with _reachable():
                 for engine in engines.values():
                     await ping(engine)
-            yield ProcessContext(
-                state=state, authority=authority, clock=SystemClock(), pepper=pepper, engines=engines
-            )
+            yield ProcessContext(state=state, authority=authority, clock=SystemClock(), pepper=pepper, engines=engines)
         finally:
             for engine in engines.values():
                 await engine.dispose()

@@ -17,15 +17,25 @@ from receiver.errors import NotInitialisedError, SettingsError
 
 DEFAULT_HOSTS: Final = ("localhost", "127.0.0.1")
 _PEPPER_BYTES: Final = 32
-_DNS_NAME: Final = re.compile(
-    r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII | re.IGNORECASE
-)
+_DNS_NAME: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII | re.IGNORECASE)
 
 
 class StateFolder(Struct, frozen=True):
     """The names within the state folder."""
 
     path: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> "StateFolder":
+        """Name a folder that exists."""
+        return cls(folder.resolve())
+
+    @classmethod
+    def ensure(cls, folder: Path) -> "StateFolder":
+        """Make the folder where it is missing, for its owner alone."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return cls.at(folder)
 
     @property
     def settings_file(self) -> Path:
@@ -112,7 +122,24 @@ def parse_settings(document: dict[str, Any]) -> Settings:
     return Settings(hosts=tuple(hosts), dsn=dsn)
 
 
-def write_settings(state: StateFolder, settings: Settings) -> None:
+def ensure_settings(state: StateFolder, *, hosts: list[str], dsn: str | None) -> Settings:
+    """Keep what the operator says now beside what was said before; give the settings.
+
+    Raises:
+        SettingsError: every mistake in what is said, or was.
+    """
+    known = load_settings(state) if state.settings_file.exists() else None
+    wanted = known or Settings()
+    said: dict[str, Any] = {"tls": {"hosts": hosts or list(wanted.hosts)}}
+    if dsn or wanted.dsn:
+        said["database"] = {"dsn": dsn or wanted.dsn}
+    settings = parse_settings(said)
+    if settings != known:
+        _write_settings(state, settings)
+    return settings
+
+
+def _write_settings(state: StateFolder, settings: Settings) -> None:
     """Write the settings file whole, readable by its owner only: a DSN may hold a password."""
     hosts = ", ".join(f'"{host}"' for host in settings.hosts)
     text = f"[tls]\nhosts = [{hosts}]\n"

@@ -7,9 +7,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from receiver.domain.api_key import ApiKey, parse, unauthenticated
 
-_SCHEME = HTTPBearer(
-    scheme_name="apiKey", bearerFormat="ntl_<env>_<key id>_<secret>_<crc32>", auto_error=False
-)
+_SCHEME = HTTPBearer(scheme_name="apiKey", bearerFormat="ntl_<env>_<key id>_<secret>_<crc32>", auto_error=False)
 
 
 def offered_key(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]) -> ApiKey:

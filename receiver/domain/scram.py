@@ -1,5 +1,6 @@
-"""The SCRAM-SHA-256 verifier of a password (RFC 5802, RFC 7677), as PostgreSQL stores it: the server's log and
-statement never see the password itself.
+"""The SCRAM-SHA-256 verifier of a password (RFC 5802, RFC 7677), as PostgreSQL stores it.
+
+Setting a verifier instead of a password keeps the password out of statements and of the server's log.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Where appliances deliver."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,8 +15,8 @@ from receiver.handlers.answers import described, json_answer
 
 router = APIRouter(prefix="/v1/ingest", tags=["ingest"])
 
-_MACHINE_ONLY: Final = {"security": [{"machineCertificate": []}]}
-_BATCH_BODY: Final = {
+_MACHINE_ONLY: Final[dict[str, Any]] = {"security": [{"machineCertificate": []}]}
+_BATCH_BODY: Final[dict[str, Any]] = {
     "parameters": [
         {
             "name": "Idempotency-Key",

@@ -23,9 +23,7 @@ def ensure_server_certificate(
     if _is_fit(state, settings=settings, authority=authority, clock=clock):
         return
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = server_builder(
-        key.public_key(), hosts=list(settings.hosts), issuer=authority.issuing, now=clock.now()
-    )
+    builder = server_builder(key.public_key(), hosts=list(settings.hosts), issuer=authority.issuing, now=clock.now())
     chain = authority.sign(builder).public_bytes(Encoding.PEM) + authority.issuing.public_bytes(Encoding.PEM)
     write_private(state.server_key, key_to_pem(key))
     state.server_certificate.write_bytes(chain)

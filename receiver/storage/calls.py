@@ -1,14 +1,17 @@
 """A tenant's calls: stored by the batch, read by the page.
 
-One ``INSERT … SELECT FROM unnest`` a batch is the fastest way that row level security allows (it refuses COPY), and
-``ON CONFLICT DO NOTHING`` without a target needs no right to read: the ingest role cannot see a single call.
+One ``INSERT … SELECT`` a batch, because row level security refuses COPY. The records go over as the JSON they came
+in and PostgreSQL takes them apart: as fast for one connection as arrays through ``unnest``, but 1 instead of 15 ms a
+1,000 records of this process's own time, which all connections share. ``ON CONFLICT DO NOTHING`` without a target
+needs no right to read: the ingest role cannot see a single call.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import UTC, date
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import ColumnElement, CursorResult, Row, or_, select, text, tuple_
 
 from appliance.wire.call import Call, Category, Direction, Disposition, Party
@@ -16,7 +19,7 @@ from receiver.domain.call_page import CallFilter
 from receiver.schema.call import call
 from receiver.storage.tenant_scope import TenantSession
 
-_COLUMN_TYPES: Final = {
+_COLUMNS: Final = {
     "started_at": "timestamptz",
     "event_id": "text",
     "call_id": "text",
@@ -28,29 +31,26 @@ _COLUMN_TYPES: Final = {
     "total_seconds": "integer",
     "direction": "text",
     "disposition": "text",
-    "calling_category": "text",
-    "calling_pseudonym": "text",
-    "calling_clear_digits": "text",
-    "called_category": "text",
-    "called_pseudonym": "text",
-    "called_clear_digits": "text",
-    "forwarded_to_category": "text",
-    "forwarded_to_pseudonym": "text",
-    "forwarded_to_clear_digits": "text",
     "feed": "text",
     "dialect": "text",
     "key_version": "smallint",
 }
-_NAMES: Final = ", ".join(_COLUMN_TYPES)
-_ARRAYS: Final = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMN_TYPES.items())
-# S608: built from the constant table above, nothing else.
+_PARTIES: Final = ("calling", "called", "forwarded_to")
+_PARTY_FIELDS: Final = ("category", "pseudonym", "clear_digits")
+_TARGET: Final = [*_COLUMNS, *(f"{party}_{field}" for party in _PARTIES for field in _PARTY_FIELDS)]
+_SOURCE: Final = [*_COLUMNS, *(f"(record.{party}).{field}" for party in _PARTIES for field in _PARTY_FIELDS)]
+_RECORD: Final = [
+    *(f"{name} {kind}" for name, kind in _COLUMNS.items()),
+    *(f"{party} natalia.party" for party in _PARTIES),
+]
+# S608: built from the constant tables above, nothing else.
 _INSERT: Final = text(
-    f"INSERT INTO natalia.call (tenant_id, appliance_id, {_NAMES}) "  # noqa: S608 as above
-    f"SELECT CAST(:tenant_id AS uuid), CAST(:appliance_id AS uuid), {_NAMES} "
-    f"FROM unnest({_ARRAYS}) AS record ({_NAMES}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO natalia.call (tenant_id, appliance_id, {', '.join(_TARGET)}) "  # noqa: S608 as above
+    f"SELECT CAST(:tenant_id AS uuid), CAST(:appliance_id AS uuid), {', '.join(_SOURCE)} "
+    f"FROM json_to_recordset(CAST(:calls AS json)) AS record ({', '.join(_RECORD)}) ON CONFLICT DO NOTHING"
 )
 _ENSURE_MONTHS: Final = text("SELECT natalia.ensure_month(month) FROM unnest(CAST(:months AS date[])) AS month")
-_SELECTED: Final = [call.c[name] for name in _COLUMN_TYPES]
+_SELECTED: Final = [call.c[name] for name in _TARGET]
 
 
 async def open_months(session: TenantSession, months: Iterable[date]) -> None:
@@ -60,9 +60,9 @@ async def open_months(session: TenantSession, months: Iterable[date]) -> None:
 
 async def store(session: TenantSession, *, appliance_id: UUID, calls: Sequence[Call]) -> int:
     """Store what is not stored yet; give how many were new. Their months are open."""
-    columns = dict(zip(_COLUMN_TYPES, zip(*map(_to_row, calls), strict=True), strict=True))
-    scope: dict[str, Any] = {"tenant_id": session.tenant_id, "appliance_id": appliance_id}
-    result = await session.execute(_INSERT, scope | columns)
+    records = msgspec.json.encode([_in_utc(record) for record in calls]).decode("utf-8")
+    scope = {"tenant_id": session.tenant_id, "appliance_id": appliance_id}
+    result = await session.execute(_INSERT, scope | {"calls": records})
     return result.rowcount if isinstance(result, CursorResult) else 0
 
 
@@ -84,41 +84,23 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         if value is not None:
             conditions.append(call.c[column] == str(value))
     if wanted.pseudonym is not None:
-        parties = ("calling", "called", "forwarded_to")
-        conditions.append(or_(*(call.c[f"{party}_pseudonym"] == wanted.pseudonym for party in parties)))
+        conditions.append(or_(*(call.c[f"{party}_pseudonym"] == wanted.pseudonym for party in _PARTIES)))
     if wanted.after is not None:
         place = (wanted.after.started_at, wanted.after.event_id)
         conditions.append(tuple_(call.c.started_at, call.c.event_id) < place)
     return conditions
 
 
-def _to_row(record: Call) -> tuple[Any, ...]:
-    """One record in the order of ``_COLUMN_TYPES``."""
-    calling, called, forwarded = record.calling, record.called, record.forwarded_to
-    return (
-        record.started_at,
-        record.event_id,
-        record.call_id,
-        record.leg,
-        record.answered_at,
-        record.ended_at,
-        record.ring_seconds,
-        record.talk_seconds,
-        record.total_seconds,
-        record.direction,
-        record.disposition,
-        calling.category,
-        calling.pseudonym,
-        calling.clear_digits,
-        called.category,
-        called.pseudonym,
-        called.clear_digits,
-        None if forwarded is None else forwarded.category,
-        None if forwarded is None else forwarded.pseudonym,
-        None if forwarded is None else forwarded.clear_digits,
-        record.feed,
-        record.dialect,
-        record.key_version,
+def _in_utc(record: Call) -> Call:
+    """Spell the times in UTC: the wire takes any offset, PostgreSQL none of sixteen hours or more."""
+    times = (record.started_at, record.ended_at, record.answered_at or record.ended_at)
+    if all(time.tzinfo is UTC for time in times):
+        return record
+    return msgspec.structs.replace(
+        record,
+        started_at=record.started_at.astimezone(UTC),
+        answered_at=None if record.answered_at is None else record.answered_at.astimezone(UTC),
+        ended_at=record.ended_at.astimezone(UTC),
     )
 
 

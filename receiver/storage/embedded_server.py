@@ -152,5 +152,5 @@ def _spawn(command: Sequence[str], *, log: Path) -> int:
     if not log.exists():
         log.touch(mode=0o600)
         os.chown(log, log.parent.stat().st_uid, log.parent.stat().st_gid)
-    # S606: a fixed program and arguments of our own, no shell; posix_spawn lets the server outlive this process.
-    return os.posix_spawnp(command[0], command, _ENVIRONMENT, file_actions=quiet + output, setsid=True)  # noqa: S606 as above
+    # A fixed program, arguments of our own and no shell; a spawned process may outlive this one, as the server does.
+    return os.posix_spawnp(command[0], list(command), _ENVIRONMENT, file_actions=quiet + output, setsid=True)

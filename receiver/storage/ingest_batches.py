@@ -56,9 +56,7 @@ async def contiguous_after(session: TenantSession, appliance_id: UUID, *, place:
             columns.sequence,
             (columns.sequence - func.row_number().over(order_by=columns.sequence)).label("run"),
         )
-        .where(
-            columns.appliance_id == appliance_id, columns.epoch == place.epoch, columns.sequence > place.sequence
-        )
+        .where(columns.appliance_id == appliance_id, columns.epoch == place.epoch, columns.sequence > place.sequence)
         .subquery()
     )
     statement = select(func.max(later.c.sequence)).where(later.c.run == place.sequence)

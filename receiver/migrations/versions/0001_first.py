@@ -64,6 +64,7 @@ CREATE TABLE natalia.ingest_progress (
     PRIMARY KEY (tenant_id, appliance_id),
     FOREIGN KEY (tenant_id, appliance_id) REFERENCES natalia.appliance
 );
+CREATE TYPE natalia.party AS (category text, pseudonym text, clear_digits text);
 CREATE TABLE natalia.call (
     tenant_id uuid NOT NULL,
     started_at timestamptz NOT NULL,
