@@ -136,9 +136,11 @@ def damaged(**changes: bytes | SecretBytes) -> MachineIdentity:
     return msgspec.structs.replace(AUTHORITY.identity(), **changes)
 
 
-LOCKED_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
-)
+def locked() -> MachineIdentity:
+    """An identity whose own key is encrypted."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+    return damaged(certificate_chain=AUTHORITY.issue_machine(key.public_key()), private_key=SecretBytes(pem))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ LOCKED_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
     [
         damaged(private_key=SecretBytes(b"")),
         damaged(private_key=SecretBytes(key_pem(ec.generate_private_key(ec.SECP256R1())))),
-        damaged(private_key=SecretBytes(LOCKED_KEY)),
+        locked(),
         damaged(certificate_chain=b"no certificate"),
         damaged(trust_anchors=b""),
         damaged(trust_anchors=b"\xff\xfe"),
