@@ -145,10 +145,12 @@ def _e164(digits: str) -> Number | None:
 
 
 def _digits(digits: str, plan: NumberingPlan, *, dialled: bool) -> Number:
-    """Read digits without a ``+``: emergency, extension, public number, short number, in this order.
+    """Read digits without a ``+``: withheld, emergency, extension, public number, short number, in this order.
 
     A number that came with a call is an extension before it is an emergency number, which never calls.
     """
+    if not dialled and (digits in _WITHHELD_WORDS or not digits.strip("0")):
+        return _WITHHELD
     outside = plan.outside_line
     is_extension = len(digits) in plan.extension_lengths and not (dialled and outside and digits.startswith(outside))
     if digits in plan.emergencies and (dialled or not is_extension):
@@ -156,8 +158,6 @@ def _digits(digits: str, plan: NumberingPlan, *, dialled: bool) -> Number:
         return Number(Category.EMERGENCY, emergency if emergency in plan.emergencies else digits)
     if is_extension:
         return Number(Category.INTERNAL, digits)
-    if not dialled and (digits in _WITHHELD_WORDS or not digits.strip("0")):
-        return _WITHHELD
     for way in plan.dialled_ways if dialled else plan.presented_ways:
         if digits.startswith(way.prefix):
             rest = digits.removeprefix(way.prefix)

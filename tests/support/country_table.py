@@ -22,11 +22,13 @@ LENGTHS: Final = """
 '''
 
 
-def _main_metadata(code: int) -> PhoneMetadata:
+def _general(code: int) -> phonenumbers.PhoneNumberDesc:
+    """The description of all numbers of a calling code, that of its main region."""
     region = COUNTRY_CODE_TO_REGION_CODE[code][0]
-    if region == "001":
-        return PhoneMetadata.metadata_for_nongeo_region(code)
-    return PhoneMetadata.metadata_for_region(region)
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    if metadata is None or metadata.general_desc is None:
+        raise LookupError(code)
+    return metadata.general_desc
 
 
 def _emergencies(region: str) -> list[str]:
@@ -42,9 +44,9 @@ def _emergencies(region: str) -> list[str]:
 
 def starts_with_zero(code: int) -> bool:
     """Tell whether national numbers of ``code`` may begin with 0, as Italian ones do."""
-    pattern = re.compile(_main_metadata(code).general_desc.national_number_pattern)
-    lengths = _main_metadata(code).general_desc.possible_length
+    pattern = re.compile(_general(code).national_number_pattern or "")
     fills = [f"0{a}{b}{c}" for a in range(10) for b in range(10) for c in range(10)]
+    lengths = _general(code).possible_length
     return any(pattern.fullmatch((fill + "1234567890123")[:length]) for length in lengths for fill in fills)
 
 
@@ -56,7 +58,7 @@ def render() -> str:
     """Give the module's text."""
     codes = []
     for code in sorted(COUNTRY_CODE_TO_REGION_CODE):
-        lengths = ",".join(str(length) for length in sorted(_main_metadata(code).general_desc.possible_length))
+        lengths = ",".join(str(length) for length in sorted(_general(code).possible_length))
         codes.append(f"{code} {lengths}{' 0' if starts_with_zero(code) else ''}")
     regions = [
         " ".join([region, str(phonenumbers.country_code_for_region(region)), *_emergencies(region)])
