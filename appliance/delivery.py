@@ -73,8 +73,15 @@ class Delivery:
         self._link = link
 
     async def check_high_water(self) -> None:
-        """Ask what the receiver holds, before the first batch: a restored snapshot must not reuse its numbers."""
-        remote = await self._retry(self._uplink.high_water)
+        """Ask what the receiver holds, before the first batch: a restored snapshot must not reuse its numbers.
+
+        A receiver that will not say is reported; each verdict carries the mark as well.
+        """
+        try:
+            remote = await self._retry(self._uplink.high_water)
+        except UplinkError as error:
+            self._link.refused(error)
+            return
         if await self._run(self._buffer.note_high_water, remote):
             self._link.older_copy()
 

@@ -158,6 +158,15 @@ async def test_the_high_water_mark_is_asked_first_until_it_is_known() -> None:
     assert link.heard == ["uplink_unavailable", "older copy"]
 
 
+async def test_a_receiver_that_refuses_to_say_its_mark_does_not_stop_delivery() -> None:
+    """The refusal is reported, and the verdicts carry the mark as well."""
+    buffer = FakeBuffer(1)
+    delivery, _, link = deliver(buffer, FakeUplink(UplinkError("no", problem_code="http_400")))
+    await delivery.check_high_water()
+    assert await delivery.step()
+    assert link.heard == ["refused http_400", "delivered 1"]
+
+
 async def test_an_older_copy_shown_by_a_verdict_is_reported() -> None:
     """Every answer carries the mark, so a restored snapshot shows at the first one."""
     buffer = FakeBuffer(1)

@@ -3,6 +3,7 @@
 Everything it starts ends with it, and everything it writes lies in one folder below ``build/``.
 """
 
+import os
 import shutil
 import signal
 import sys
@@ -149,7 +150,7 @@ def main(feed: Path, dialect: str, site: Path, kind: str, *, keep_running: bool)
     build.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="demo-", dir=build))
+        directory = Path(tempfile.mkdtemp(prefix=f"demo-{os.getpid()}-", dir=build))
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         demo = Demo(directory, stack)
         receiver, key = demo.receiver()
