@@ -25,6 +25,7 @@ from tests.support.apt_sources import AptSource, carried_apt_options, debian_arc
 SETTINGS: Final = Path(__file__).parent / "asterisk"
 SUITE: Final = "sid"
 PACKAGES: Final = "asterisk,tzdata"
+ZONE: Final = "Europe/Brussels"
 ORIGINATING_END: Final = "s@far-end"
 
 # One round of calls, each DIALLED@CALLER with the contexts of extensions.conf. Two are forwarded and leave two rows.
@@ -162,7 +163,7 @@ class AsteriskTree:
         """
         if self._workdir is None:
             raise AsteriskStartError("start() has not been called")
-        return self._workdir / "log" / "cdr-csv" / "Master.csv"
+        return self._workdir / "srv" / "log" / "cdr-csv" / "Master.csv"
 
     def build(self) -> None:
         """Make the tree unless it is there: about a minute, 330 MB.
@@ -228,7 +229,13 @@ class AsteriskTree:
                     _end(process)
         # The machine's apt options may hold a proxy's password; the tree never installs anything again.
         (partial / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
-        return process.returncode == 0
+        if process.returncode:
+            return False
+        # Asterisk's own ast_tzset reads this file and not TZ (main/stdtime/localtime.c).
+        localtime = partial / "etc/localtime"
+        localtime.unlink(missing_ok=True)
+        localtime.symlink_to(f"/usr/share/zoneinfo/{ZONE}")
+        return True
 
     def start(self, workdir: Path) -> None:
         """Start Asterisk; settings, sockets, logs and records go into ``workdir``, which may hold an earlier run's.
@@ -242,8 +249,9 @@ class AsteriskTree:
             raise AsteriskStartError(f"there is no tree in {self.tree}: call build() first")
         self.stop()
         self._workdir = workdir.absolute()
-        self._lay_out(self._workdir)
-        command = ["--net", str(SETTINGS / "inside.sh"), str(self.tree), str(self._workdir)]
+        own = self._workdir / "srv"
+        self._lay_out(own)
+        command = ["--net", str(SETTINGS / "inside.sh"), str(self.tree), str(own)]
         with (self._workdir / "asterisk.log").open("wb") as output:
             self._process = _contained(command, output=output)
         try:
@@ -286,17 +294,21 @@ class AsteriskTree:
         finally:
             _end(process)
 
-    def _lay_out(self, workdir: Path) -> None:
-        """Make the folders that asterisk.conf names, with the settings, and give them to the tree's own user."""
-        folders = [workdir / name for name in ("etc", "db", "spool", "run", "log", "log/cdr-csv")]
-        for folder in folders:
-            folder.mkdir(parents=True, exist_ok=True)
-        for settings in SETTINGS.glob("*.conf"):
-            shutil.copy(settings, workdir / "etc")
+    def _lay_out(self, own: Path) -> None:
+        """Make the folders that asterisk.conf names, with the settings, and give them to the tree's own user.
+
+        Modes are set, not inherited: the caller's umask and temporary folders shut out the user Asterisk becomes.
+        """
         passwd = (self.tree / "etc/passwd").read_text("utf-8")
         uid, gid = (int(number) for number in passwd.partition("\nasterisk:")[2].split(":")[1:3])
-        for folder in folders:
+        for folder in (own, *(own / name for name in ("etc", "db", "spool", "run", "log", "log/cdr-csv"))):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)
             os.chown(folder, uid, gid)
+        for settings in SETTINGS.glob("*.conf"):
+            copy = own / "etc" / settings.name
+            copy.write_bytes(settings.read_bytes())
+            copy.chmod(0o644)
 
     def _wait_until_booted(self) -> None:
         """Wait until every module is loaded."""

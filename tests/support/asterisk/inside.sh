@@ -11,7 +11,7 @@ mount --bind "$run" "$tree/srv"
 mount --rbind /dev "$tree/dev"
 mount -t proc proc "$tree/proc"
 
-# Records carry local time: the zone is the office's, whatever the machine's is.
+# Nothing of the caller's environment reaches Asterisk; records carry the time of the tree's own /etc/localtime.
 chroot "$tree" /usr/bin/env -i PATH=/usr/sbin:/usr/bin LANG=C.UTF-8 TZ=Europe/Brussels \
     asterisk -f -C /srv/etc/asterisk.conf -U asterisk -G asterisk &
 wait "$!"
