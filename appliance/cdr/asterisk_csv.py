@@ -27,7 +27,6 @@ from appliance.wire.limits import MAX_DURATION_SECONDS
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD: Final = timedelta(days=2)
 _LONGEST: Final = timedelta(seconds=MAX_DURATION_SECONDS)
-_SECOND: Final = timedelta(seconds=1)
 _MAX_LEG: Final = 9999
 _MAX_SURPLUS: Final = 3
 """How many commas a broken caller name may hold."""
@@ -126,11 +125,14 @@ class AsteriskCsvParser:
         started_at, answered_at, ended_at = span
         if started_at < _EARLIEST or ended_at > latest or ended_at - started_at > _LONGEST:
             return _REFUSED[Reason.DATE_OUT_OF_RANGE]
-        if not started_at <= (answered_at or started_at) <= ended_at:
+        if not started_at <= ended_at or (answered_at is not None and not started_at <= answered_at <= ended_at):
             return _REFUSED[Reason.TIME_ORDER]
         calling, called, forwarded_to = _parties(fields)
-        inbound = fields.dcontext.startswith(_TRUNK_CONTEXTS) or _is_number(fields.did)
-        total_seconds = seconds(fields.duration) or 0
+        inbound = fields.dcontext.startswith(_TRUNK_CONTEXTS) or (fields.did != "" and _is_number(fields.did))
+        total_seconds = ring_seconds = seconds(fields.duration) or 0
+        if answered_at is not None:
+            rung = answered_at - started_at
+            ring_seconds = rung.days * 86_400 + rung.seconds
         return CallRecord(
             natural_key=natural_key,
             call_key=call_key,
@@ -138,7 +140,7 @@ class AsteriskCsvParser:
             started_at=started_at,
             answered_at=answered_at,
             ended_at=ended_at,
-            ring_seconds=(answered_at - started_at) // _SECOND if answered_at else total_seconds,
+            ring_seconds=ring_seconds,
             talk_seconds=seconds(fields.billsec) or 0,
             total_seconds=total_seconds,
             direction=Direction.INBOUND if inbound else Direction.UNKNOWN,

@@ -10,6 +10,8 @@ The result depends on the bytes and the starting offset, never on how they were 
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from typing import Final
 
@@ -25,6 +27,8 @@ HEAD_BYTES: Final = 4 * 1024
 """It must also be shown the lines that start within the first bytes of the file: a header stands there."""
 
 _LINE_END: Final = re.compile(rb"\r\n?|\n")
+_line: Final[Callable[[tuple[int, bytes]], Line]] = partial(tuple.__new__, Line)
+"""``Line._make`` without its check of the length: half the time."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -93,7 +97,7 @@ class Framer:
         offsets = accumulate(lengths, initial=start)
         if b"\0" in block or start == 0 or max(lengths, default=0) > MAX_LINE_BYTES:
             return [Line(offset, _content(offset, part)) for offset, part in zip(offsets, parts, strict=False)]
-        return list(map(Line, offsets, parts))
+        return list(map(_line, zip(offsets, parts, strict=False)))
 
 
 def _after_line_end(data: bytes) -> int:
