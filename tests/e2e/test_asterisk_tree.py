@@ -23,7 +23,16 @@ from tests.support.apt_sources import (
     parse_deb822_sources,
     parse_one_line_sources,
 )
-from tests.support.asterisk_tree import CALLS, ORIGINATING_END, SETTINGS, AsteriskStartError, AsteriskTree
+from tests.support.asterisk_tree import (
+    CALLS,
+    ORIGINATING_END,
+    SETTINGS,
+    AptUnusableError,
+    AsteriskStartError,
+    AsteriskTree,
+    NotRootError,
+    TreeBuildError,
+)
 from tests.support.cdr_rows import parse
 
 ROOT: Final = Path(__file__).parents[2]
@@ -156,6 +165,31 @@ def test_an_asterisk_that_was_not_started_has_no_records(tmp_path: Path) -> None
     """The mistake is named instead of a path that never comes to be."""
     with AsteriskTree(tmp_path / "tree") as tree, pytest.raises(AsteriskStartError):
         _ = tree.master_csv
+
+
+def test_a_machine_whose_apt_knows_no_debian_is_told_so(tmp_path: Path) -> None:
+    """The build stops before anything is installed or made, and no archive is guessed."""
+    tree = AsteriskTree(tmp_path / "tree", apt=tmp_path)
+    with pytest.raises(AptUnusableError):
+        tree.build()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unbuilt_tree_is_not_started(tmp_path: Path) -> None:
+    """The error names the missing step; no process is started and no folder made."""
+    with AsteriskTree(tmp_path / "tree") as tree, pytest.raises((AsteriskStartError, NotRootError)):
+        tree.start(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_archive_out_of_reach_leaves_no_half_tree(tmp_path: Path) -> None:
+    """The error is typed, and the next build starts from nothing."""
+    (tmp_path / "sources.list").write_text("deb http://127.0.0.1:9/debian trixie main\n")
+    lines: list[str] = []
+    with pytest.raises(TreeBuildError):
+        AsteriskTree(tmp_path / "tree", lines.append, apt=tmp_path).build()
+    assert ([path.name for path in tmp_path.iterdir()], bool(lines)) == (["sources.list"], True)
 
 
 class Session(NamedTuple):

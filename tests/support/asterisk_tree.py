@@ -130,10 +130,11 @@ class AsteriskTree:
     Call ``start`` from a thread that lives as long as Asterisk is needed: the kernel ends Asterisk with that thread.
     """
 
-    def __init__(self, tree: Path, log: Callable[[str], None] = print) -> None:
-        """Take the tree's folder, which need not exist, and where lines of progress go."""
+    def __init__(self, tree: Path, log: Callable[[str], None] = print, *, apt: Path = Path("/etc/apt")) -> None:
+        """Take the tree's folder, which need not exist, where lines of progress go, and apt's settings."""
         self.tree = tree.absolute()
         self._log = log
+        self._apt = apt
         self._process: subprocess.Popen[bytes] | None = None
         self._workdir: Path | None = None
 
@@ -176,10 +177,10 @@ class AsteriskTree:
         if self._is_built():
             self._log(f"asterisk: using the tree in {self.tree}")
             return
-        _require_root()
-        archives = debian_archives(Path("/etc/apt"))
+        archives = debian_archives(self._apt)
         if not archives:
             raise AptUnusableError("the machine's apt settings name no Debian archive")
+        _require_root()
         self._install_mmdebstrap()
         partial = self.tree.with_name(f"{self.tree.name}.partial")
         for archive in archives:
@@ -230,6 +231,7 @@ class AsteriskTree:
         # The machine's apt options may hold a proxy's password; the tree never installs anything again.
         (partial / "etc/apt/apt.conf.d/99mmdebstrap").unlink(missing_ok=True)
         if process.returncode:
+            shutil.rmtree(partial, ignore_errors=True)
             return False
         # Asterisk's own ast_tzset reads this file and not TZ (main/stdtime/localtime.c).
         localtime = partial / "etc/localtime"
