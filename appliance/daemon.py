@@ -36,7 +36,7 @@ from appliance.uplink.https_uplink import HttpsUplink
 from appliance.wire.batch import KeyProtection
 
 T = TypeVar("T")
-POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.5
 """How often an idle feed is looked at: a stat and a read of a kilobyte."""
 STATUS_SECONDS: Final = 2.0
 TENANT_KEY: Final = "tenant-secret"
@@ -67,6 +67,7 @@ class Appliance:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._link = LinkRecorder(settings.receiver.url, clock)
         self._status = status
+        self._committed = asyncio.Event()
         self._feed_status = {item.feed: item for item in status.feeds}
         self._delivery = Delivery(
             buffer=buffer, uplink=uplink, on_buffer_thread=self._on_buffer_thread, clock=clock, link=self._link
@@ -103,6 +104,8 @@ class Appliance:
         try:
             read = await self._on_buffer_thread(feed.step)
             state = "reading" if read else "waiting"
+            if read:
+                self._committed.set()
         except BufferFullError:
             state = "paused"
         except SourceError as error:
@@ -121,8 +124,9 @@ class Appliance:
     async def _deliver(self) -> None:
         await self._delivery.check_high_water()
         while True:
+            self._committed.clear()
             if not await self._delivery.step():
-                await self._clock.sleep(POLL_SECONDS)
+                await self._committed.wait()
 
     async def _report(self) -> None:
         while True:

@@ -183,4 +183,5 @@ def batches_of_calls() -> Iterator[list[bytes]]:
         path.write_bytes(feed_bytes())
         translate = translator().translate
         for lines in read_lines(path):
-            yield translate(lines, now=datetime.now(UTC)).calls[:BATCH]
+            if calls := translate(lines, now=datetime.now(UTC)).calls[:BATCH]:
+                yield calls

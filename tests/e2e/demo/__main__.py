@@ -115,7 +115,7 @@ class Demo:
         for line in show.table(pairs):
             click.echo(line)
         if pairs:
-            click.echo("\n".join(["", *show.whole(pairs[0][1]), ""]))
+            click.echo("\n".join(["", *show.whole(show.telling(pairs)), ""]))
         counts = appliance.counts()
         shipped = counts["acknowledged"] + counts.get("duplicate", 0)
         lost, doubled = len(expected.lost(stored)), expected.doubled(stored)

@@ -31,6 +31,17 @@ def row(call: Call) -> str:
     return "  ".join(cell.ljust(width)[:width] for cell, (_, width) in zip(cells, COLUMNS, strict=True))
 
 
+def telling(pairs: Sequence[tuple[bytes, Call]]) -> Call:
+    """The call that shows most: an external party, and a forward if there is one."""
+
+    def score(call: Call) -> int:
+        return sum(
+            side is not None and side["category"] == "external" for side in (call["calling"], call["forwarded_to"])
+        )
+
+    return max((call for _, call in pairs), key=score)
+
+
 def choose(pairs: Sequence[tuple[bytes, Call]], count: int = 10) -> list[tuple[bytes, Call]]:
     """A few calls that differ in kind: direction, disposition, categories, forwards."""
     chosen: dict[tuple[object, ...], tuple[bytes, Call]] = {}
@@ -51,7 +62,7 @@ def table(pairs: Iterable[tuple[bytes, Call]]) -> list[str]:
     head = "  ".join(name.ljust(width) for name, width in COLUMNS)
     lines = ["what the PBX wrote (stays on site), and below it the call as the API returns it:", "", f"  {head}"]
     for written, call in pairs:
-        text = written.decode("latin-1").strip()
+        text = written.decode("utf-8", errors="replace").strip()
         lines += [f"- {text if len(text) <= WIDTH else text[: WIDTH - 1] + '…'}", f"+ {row(call)}"]
     return lines
 
