@@ -59,9 +59,7 @@ def make_call(started_at: datetime = NOON, **changes: Any) -> Call:
 
 def make_batch(records: Sequence[Call], *, epoch: int = 1, sequence: int = 1) -> bytes:
     """The body of a delivery."""
-    return encode_batch(
-        Batch(epoch=epoch, sequence=sequence, key_protection=KeyProtection.FILE, records=list(records))
-    )
+    return encode_batch(Batch(epoch=epoch, sequence=sequence, key_protection=KeyProtection.FILE, records=list(records)))
 
 
 def make_csr(key: ec.EllipticCurvePrivateKey) -> bytes:
