@@ -17,6 +17,7 @@ import click
 from tests.e2e.demo import show
 from tests.e2e.demo.feed import AsteriskPbx, GrowingFeed, Pbx
 from tests.support.appliance_process import ApplianceProcess
+from tests.support.asterisk_tree import AsteriskTreeError
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.stored_calls import Expected, fetch_calls
 
@@ -175,6 +176,9 @@ if __name__ == "__main__":
         sys.exit(130)
     except click.exceptions.Abort:
         sys.exit(130)
+    except AsteriskTreeError as error:
+        click.echo(f"error[{error.code}]: {error}\nhint: {error.hint}", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

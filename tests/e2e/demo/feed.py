@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.asterisk_tree import AsteriskTree
+from tests.support.asterisk_tree import AsteriskTree, AsteriskTreeError
 from tests.support.lines import physical_lines
 
 APPEND_SECONDS = 4.0
@@ -76,6 +76,7 @@ class AsteriskPbx:
         self.path = self._tree.master_csv
         self._calls = calls
         self._rows: int | None = None
+        self._failure: AsteriskTreeError | None = None
         self._thread = threading.Thread(target=self._call, name="pbx", daemon=True)
 
     def start(self) -> None:
@@ -87,8 +88,17 @@ class AsteriskPbx:
         self._tree.stop()
 
     def written(self) -> int | None:
-        """How many rows Asterisk wrote, once all calls are over."""
+        """How many rows Asterisk wrote, once all calls are over.
+
+        Raises:
+            AsteriskTreeError: the calls could not be made.
+        """
+        if self._failure is not None:
+            raise self._failure
         return self._rows
 
     def _call(self) -> None:
-        self._rows = self._tree.make_calls(self._calls)
+        try:
+            self._rows = self._tree.make_calls(self._calls)
+        except AsteriskTreeError as error:
+            self._failure = error
