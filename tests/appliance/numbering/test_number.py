@@ -59,6 +59,13 @@ def test_a_country_without_national_prefix(spelling: str, canonical: str) -> Non
     assert normalise(spelling, ITALIAN, dialled=False).canonical == canonical
 
 
+def test_a_national_prefix_left_in_an_international_number_is_taken_off() -> None:
+    """Where the country's numbers never begin with 0; also if the length would be possible with it."""
+    assert normalise("+49030231254", PLAN, dialled=False).canonical == "+4930231254"
+    assert normalise("+3202123456", PLAN, dialled=False).category is Category.UNKNOWN
+    assert normalise("+390612345678", PLAN, dialled=False).canonical == "+390612345678"
+
+
 def test_what_begins_with_the_outside_line_was_dialled_outside() -> None:
     """National before international: 0 + 03 123 45 67 is Antwerp, not the Netherlands."""
     assert normalise("0031234567", PLAN, dialled=True).canonical == "+3231234567"
