@@ -15,7 +15,6 @@ from uuid import UUID
 import click
 import uvloop
 
-from receiver.app import serve as serve_http
 from receiver.domain.authz import Role
 from receiver.errors import FileUnusableError, ReceiverError
 from receiver.factory import ProcessContext, initialise, migrate_database, open_operator, open_service
@@ -154,6 +153,9 @@ def appliance_certify(state: Path, tenant: str, name: str, csr: Path, out: Path)
 
 
 async def _serve(state: Path, *, host: str, port: int) -> None:
+    # The web framework is half of the start of a process, and admin commands do not need it.
+    from receiver.app import serve as serve_http  # noqa: PLC0415 as above
+
     def announce(url: str) -> None:
         click.echo(f"receiver listening on {url}")
 

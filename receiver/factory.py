@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -190,7 +191,7 @@ async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[Pro
             role: open_engine(
                 embedded_url(role.value, socket_folder=str(socket_folder))
                 if settings.dsn is None
-                else dsn_url(settings.dsn, role=role, password=ensure_password(state, role))
+                else _own_url(state, dsn=settings.dsn, role=role)
             )
             for role in roles
         }
@@ -202,6 +203,11 @@ async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[Pro
         finally:
             for engine in engines.values():
                 await engine.dispose()
+
+
+def _own_url(state: StateFolder, *, dsn: str, role: DatabaseRole) -> URL:
+    password = None if role is DatabaseRole.OWNER else ensure_password(state, role)
+    return dsn_url(dsn, role=role, password=password)
 
 
 @asynccontextmanager

@@ -101,6 +101,10 @@ class ReceiverProcess:
         """End it gracefully (SIGTERM); give its exit status. Without effect when it does not run."""
         return self._end(signal.SIGTERM)
 
+    def interrupt(self) -> int:
+        """End it as Ctrl-C does (SIGINT); give its exit status."""
+        return self._end(signal.SIGINT)
+
     def kill(self) -> None:
         """End it at once (SIGKILL), as a crash would."""
         self._end(signal.SIGKILL)

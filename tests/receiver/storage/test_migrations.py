@@ -1,0 +1,101 @@
+"""The database that migrations make is the one that the code describes; and a server of one's own serves as well."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from click.testing import CliRunner
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import receiver.schema.api_key
+import receiver.schema.appliance
+import receiver.schema.call
+import receiver.schema.ingest_batch
+import receiver.schema.ingest_progress
+import receiver.schema.machine_certificate
+import receiver.schema.tenant
+from receiver.cli import main
+from receiver.schema.metadata import SCHEMA, metadata
+from receiver.storage.connection import DatabaseRole
+from receiver.storage.migrate import migrate, newest_revision
+from tests.receiver.deliveries import client_context, open_client
+from tests.receiver.office import Office
+from tests.receiver.storage.scratch import Scratch
+from tests.support.receiver_process import ReceiverProcess
+
+_MODULES = {path.stem for path in Path(receiver.schema.api_key.__file__ or "").parent.glob("*.py")}
+
+
+def _differences(connection: Connection) -> list[Any]:
+    names = {table.name for table in metadata.tables.values()}
+
+    def ours(_object: object, name: str | None, kind: str, *_: object) -> bool:
+        return kind != "table" or name in names
+
+    options = {"include_schemas": True, "include_object": ours, "version_table_schema": SCHEMA, "compare_type": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+async def test_the_schema_is_what_the_migrations_make(engines: dict[str, AsyncEngine]) -> None:
+    """Tables, columns, keys and indexes in code and database are the same."""
+    assert {table.name for table in metadata.tables.values()} == _MODULES - {"__init__", "metadata"}
+    async with engines[DatabaseRole.OWNER].connect() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_migrating_again_changes_nothing(engines: dict[str, AsyncEngine]) -> None:
+    """The newest revision is reached once."""
+    assert await migrate(engines[DatabaseRole.OWNER]) == newest_revision() == "0001"
+
+
+@pytest.fixture
+async def own_database(engines: dict[str, AsyncEngine], scratch: Scratch) -> AsyncIterator[str]:
+    """The DSN of an empty database whose owner may make roles, as a production server gives it."""
+    async with engines["postgres"].connect() as connection:
+        autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await autocommit.execute(text("CREATE ROLE production LOGIN CREATEROLE"))
+        # The roles exist on this server already; their new owner may set their passwords.
+        for role in (DatabaseRole.APP, DatabaseRole.INGEST):
+            await autocommit.execute(text(f"GRANT {role.value} TO production WITH ADMIN OPTION"))
+        await autocommit.execute(text("CREATE DATABASE own OWNER production"))
+        yield f"postgresql://production@/own?host={scratch.socket_folder}"
+        await autocommit.execute(text("DROP DATABASE own WITH (FORCE)"))
+        for role in (DatabaseRole.APP, DatabaseRole.INGEST):
+            await autocommit.execute(text(f"REVOKE {role.value} FROM production"))
+        await autocommit.execute(text("DROP ROLE production"))
+
+
+async def test_a_database_of_ones_own_serves(own_database: str, tmp_path: Path) -> None:
+    """With a DSN the receiver makes roles and tables there, starts no server, and passes its own check."""
+    process = ReceiverProcess(tmp_path / "state")
+    process.run("init", "--dsn", own_database)
+    with process:
+        response = await asyncio.to_thread(_list_calls, process)
+        assert response == {"calls": [], "next": None}
+    assert not (process.state_dir / "postgres").exists()
+    assert {path.name for path in process.state_dir.glob("*.password")} == {
+        "natalia_app.password",
+        "natalia_ingest.password",
+    }
+
+
+def _list_calls(process: ReceiverProcess) -> object:
+    office = Office(process.state_dir)
+    _, tenant_id = office.tenant()
+    headers = {"Authorization": f"Bearer {office.key(tenant_id)}"}
+    with open_client(process, client_context(process.trust_anchors), **headers) as client:
+        return client.get("/v1/calls").json()
+
+
+def test_a_database_that_is_away_is_refused(tmp_path: Path) -> None:
+    """An unreachable database is a refusal that does not repeat the DSN."""
+    nowhere = f"postgresql://owner:hush-hush@/natalia?host={tmp_path}"
+    result = CliRunner().invoke(main, ["--state", str(tmp_path / "state"), "init", "--dsn", nowhere])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error[database_unusable]: ")
+    assert "hush-hush" not in result.stderr

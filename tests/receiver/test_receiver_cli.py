@@ -1,0 +1,216 @@
+"""The operator's commands, beside the running service."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.verification import PolicyBuilder, Store
+
+from receiver.cli import main
+from tests.receiver.deliveries import PEM, make_csr
+from tests.receiver.office import Office
+from tests.support.receiver_process import CommandRefusedError, ReceiverProcess
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Commands:
+    """Runs commands on one state folder."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Work on ``state_dir``."""
+        self._state = ["--state", str(state_dir)]
+
+    def run(self, *arguments: str) -> Result:
+        """Run a command, whatever its status."""
+        return CliRunner().invoke(main, [*self._state, *arguments])
+
+    def done(self, *arguments: str) -> list[str]:
+        """Run a command that ends with status 0; give its lines."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout.splitlines()
+
+    def refused(self, code: str, *arguments: str) -> str:
+        """Run a command that is refused with ``code`` and a hint; give its stderr."""
+        result = self.run(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        error, hint = result.stderr.splitlines()
+        assert error.startswith(f"error[{code}]: ")
+        assert hint.startswith("hint: ")
+        return result.stderr
+
+
+@pytest.fixture
+def commands(receiver: ReceiverProcess) -> Commands:
+    """Commands on the running receiver's state folder."""
+    return Commands(receiver.state_dir)
+
+
+@pytest.fixture
+def tenant(office: Office) -> str:
+    """A tenant's name."""
+    return office.tenant()[0]
+
+
+def test_a_tenant_is_created_and_listed(commands: Commands) -> None:
+    """Create prints the id; the list shows id and name."""
+    (tenant_id,) = commands.done("tenant", "create", "Bakery Ltd")
+    assert _UUID.fullmatch(tenant_id)
+    assert f"{tenant_id}\tBakery Ltd" in commands.done("tenant", "list")
+
+
+def test_a_tenants_name_is_unique(commands: Commands, tenant: str) -> None:
+    """The same name again is refused."""
+    commands.refused("tenant_exists", "tenant", "create", tenant)
+
+
+@pytest.mark.parametrize("name", ["", " padded ", "x" * 101, "tab\there"])
+def test_a_tenants_name_is_a_line(commands: Commands, name: str) -> None:
+    """Empty, padded, long and unprintable names are refused."""
+    commands.refused("name_invalid", "tenant", "create", name)
+
+
+def test_an_api_key_is_shown_once(commands: Commands, tenant: str) -> None:
+    """Create prints the key; the list shows its id and role and no secret."""
+    (key,) = commands.done("api-key", "create", "--tenant", tenant, "--role", "analyst")
+    (line,) = commands.done("api-key", "list", "--tenant", tenant)
+    _, _, key_id, secret, _ = key.split("_")
+    assert line.split("\t")[:2] == [key_id, "analyst"]
+    assert line.endswith("\tlive")
+    assert secret not in line
+
+
+@pytest.mark.parametrize("command", [("api-key", "create", "--role", "viewer"), ("api-key", "list")])
+def test_an_unknown_tenant_is_refused(commands: Commands, command: tuple[str, ...]) -> None:
+    """A name that is not a tenant's is refused; the message does not repeat it."""
+    assert "nobody" not in commands.refused("tenant_unknown", *command, "--tenant", "nobody")
+
+
+def _certify(tenant: str, csr: Path, out: Path, name: str = "hq") -> list[str]:
+    return ["appliance", "certify", "--tenant", tenant, "--name", name, "--csr", str(csr), "--out", str(out)]
+
+
+def test_an_appliance_is_certified(commands: Commands, tenant: str, tmp_path: Path) -> None:
+    """Certify prints the tenant's id and writes a chain that verifies against the anchors beside it."""
+    csr, key = tmp_path / "hq.csr", ec.generate_private_key(ec.SECP256R1())
+    csr.write_bytes(make_csr(key))
+    (tenant_id,) = commands.done(*_certify(tenant, csr, tmp_path / "out"))
+    leaf, issuing = x509.load_pem_x509_certificates((tmp_path / "out" / "certificate.pem").read_bytes())
+    anchors = x509.load_pem_x509_certificates((tmp_path / "out" / "trust-anchors.pem").read_bytes())
+    verified = PolicyBuilder().store(Store(anchors)).build_client_verifier().verify(leaf, [issuing])
+    assert verified.subjects == [x509.UniformResourceIdentifier(f"urn:natalia:tenant:{tenant_id}:appliance:hq")]
+    assert leaf.public_key() == key.public_key()
+
+
+def test_certifying_again_renews(commands: Commands, tenant: str, tmp_path: Path) -> None:
+    """The same name again gives another certificate for the same appliance."""
+    csr = tmp_path / "hq.csr"
+    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
+    chains = set()
+    for _ in range(2):
+        commands.done(*_certify(tenant, csr, tmp_path / "out"))
+        chains.add((tmp_path / "out" / "certificate.pem").read_bytes())
+    assert len(chains) == 2
+
+
+def _other_requests() -> dict[str, bytes]:
+    """Requests that are not to be certified."""
+    good = make_csr(ec.generate_private_key(ec.SECP256R1()))
+    stolen = x509.load_pem_x509_csr(good)
+    forged = bytearray(stolen.public_bytes(PEM))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    strong = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return {
+        "no request": b"hello",
+        "cut": good[: len(good) // 2],
+        "altered": bytes(forged).replace(forged[-60:-56], b"AAAA"),
+        "RSA": builder.sign(strong, hashes.SHA256()).public_bytes(PEM),
+        "P-384": make_csr(ec.generate_private_key(ec.SECP384R1())),
+    }
+
+
+@pytest.mark.parametrize("kind", ["no request", "cut", "altered", "RSA", "P-384"])
+def test_another_request_is_refused(commands: Commands, tenant: str, tmp_path: Path, kind: str) -> None:
+    """Only a P-256 key that signed its own request is certified, and nothing is written otherwise."""
+    csr = tmp_path / "hq.csr"
+    csr.write_bytes(_other_requests()[kind])
+    commands.refused("csr_invalid", *_certify(tenant, csr, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_appliance_name_is_refused(commands: Commands, tenant: str, tmp_path: Path) -> None:
+    """Names are checked before anything is signed."""
+    csr = tmp_path / "hq.csr"
+    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
+    commands.refused("name_invalid", *_certify(tenant, csr, tmp_path / "out", name="HQ 1"))
+
+
+def test_files_that_cannot_be_used_are_refused(commands: Commands, tenant: str, tmp_path: Path) -> None:
+    """A request that is not there, or an output folder that is a file, is refused."""
+    csr = tmp_path / "hq.csr"
+    commands.refused("file_unusable", *_certify(tenant, csr, tmp_path / "out"))
+    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
+    commands.refused("file_unusable", *_certify(tenant, csr, csr))
+
+
+@pytest.mark.parametrize("command", [["tenant", "list"], ["migrate"], ["serve", "--port", "0"]])
+def test_an_empty_state_folder_is_refused(tmp_path: Path, command: list[str]) -> None:
+    """Nothing but init makes a receiver."""
+    Commands(tmp_path).refused("not_initialised", *command)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["tenant", "create"],
+        ["api-key", "create", "--tenant", "x", "--role", "owner"],
+        ["serve", "--port", "65536"],
+        ["appliance", "certify"],
+    ],
+)
+def test_wrong_usage_is_status_2(commands: Commands, arguments: list[str]) -> None:
+    """Usage errors are told apart from refusals."""
+    assert commands.run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["init"], ["serve"], ["tenant"], ["api-key", "create"], ["appliance", "certify"]]
+)
+def test_every_command_has_help(commands: Commands, command: list[str]) -> None:
+    """``--help`` works everywhere."""
+    assert "Usage: " in "".join(commands.done(*command, "--help"))
+
+
+def test_init_and_migrate_are_repeatable(commands: Commands, receiver: ReceiverProcess) -> None:
+    """Both may run again beside the service, and change nothing."""
+    before = {path: path.read_bytes() for path in (receiver.state_dir / "ca").iterdir()}
+    pepper = (receiver.state_dir / "pepper").read_bytes()
+    assert commands.done("init") == ["receiver initialised, database at revision 0001"]
+    assert commands.done("migrate") == ["database at revision 0001"]
+    assert {path: path.read_bytes() for path in (receiver.state_dir / "ca").iterdir()} == before
+    assert (receiver.state_dir / "pepper").read_bytes() == pepper
+
+
+def test_init_refuses_a_name_that_is_none(commands: Commands, receiver: ReceiverProcess) -> None:
+    """A host that is neither name nor address is refused before anything is changed."""
+    settings = (receiver.state_dir / "receiver.toml").read_bytes()
+    commands.refused("settings_invalid", "init", "--name", "not a host")
+    assert (receiver.state_dir / "receiver.toml").read_bytes() == settings
+
+
+def test_a_taken_port_is_refused(receiver: ReceiverProcess) -> None:
+    """Serve says that it cannot listen, and leaves."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandRefusedError) as refusal:
+            receiver.run("serve", "--port", str(port))
+    assert refusal.value.status == 1
+    assert "error[address_unusable]: " in refusal.value.stderr
