@@ -100,7 +100,7 @@ def _launcher(folder: Path) -> list[str]:
     account = _account(log=folder.with_suffix(".account.log"))
     os.chown(folder, account.pw_uid, account.pw_gid)
     capability = "+dac_read_search" if _has_capability(_CAP_DAC_READ_SEARCH) else "+dac_override"
-    # Without the secure bit access(2) leaves the capability out, and initdb asks by access(2) whether it may run postgres.
+    # Without the secure bit access(2) leaves the capability out, and initdb asks it whether postgres can be run.
     identity = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"]
     identity.append("--securebits=+no_setuid_fixup")
     return ["setpriv", *identity, f"--inh-caps=-all,{capability}", f"--ambient-caps=-all,{capability}", "--"]
