@@ -54,7 +54,11 @@ FeedId = Annotated[
 ]
 DialectName = Annotated[
     str,
-    Meta(pattern=r"^[a-z0-9_]{1,32}\Z", description="How the PBX wrote the record", examples=["asterisk_csv"]),
+    Meta(
+        pattern=r"^(?!.*[0-9]{5})[a-z][a-z0-9_]{0,31}\Z",
+        description="How the PBX wrote the record; never five digits in a row, so that no number can be one",
+        examples=["asterisk_csv"],
+    ),
 ]
 
 

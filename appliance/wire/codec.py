@@ -6,6 +6,7 @@ path and the rule it broke, never its value. It bounds sizes before it inflates 
 
 import re
 from collections.abc import Sequence as SequenceOf
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ ZSTD_LEVEL: Final = 3
 """Level 3: 410-434 MB/s on batches of 1,000 JSON records; level 1 saves no byte and little time here."""
 
 T = TypeVar("T")
+_NO_OFFSET: Final = timedelta()
 _ENCODER: Final = msgspec.json.Encoder()
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _VERDICT: Final = msgspec.json.Decoder(Verdict)
@@ -81,6 +83,9 @@ def decode_batch(body: bytes) -> Batch:
         batch = _BATCH.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(ProblemCode.BATCH_INVALID, _describe(error)) from None
+    for index, call in enumerate(batch.records):
+        if not all(_is_exact(time) for time in (call.started_at, call.answered_at, call.ended_at)):
+            raise WireError(ProblemCode.BATCH_INVALID, f"a time is not UTC to the millisecond at $.records[{index}]")
     if _ENCODER.encode(batch) != text:
         raise WireError(ProblemCode.BATCH_INVALID, "the JSON is not in canonical form")
     return batch
@@ -120,6 +125,11 @@ def _decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(ProblemCode.MALFORMED_REQUEST, _describe(error)) from None
+
+
+def _is_exact(time: datetime | None) -> bool:
+    """UTC, and no finer than a millisecond: offsets and microseconds could carry digits."""
+    return time is None or (time.utcoffset() == _NO_OFFSET and time.microsecond % 1000 == 0)
 
 
 def _deflate(text: bytes) -> bytes:

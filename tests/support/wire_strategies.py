@@ -38,7 +38,7 @@ calls = st.builds(
     called=parties,
     forwarded_to=st.none() | parties,
     feed=st.from_regex(r"[a-z](?:[a-z-]{0,30}[a-z])?[0-9]{0,4}", fullmatch=True),
-    dialect=st.from_regex(r"[a-z_]{1,32}", fullmatch=True),
+    dialect=st.from_regex(r"[a-z][a-z_]{0,27}[0-9]{0,4}", fullmatch=True),
     key_version=versions,
 )
 

@@ -79,12 +79,16 @@ def test_backfilled_months_open_by_themselves(line: httpx.Client, machine: Machi
     assert verdict.accepted == 1
 
 
-def test_any_offset_is_stored_as_its_instant(line: httpx.Client, machine: Machine, reader: httpx.Client) -> None:
-    """A time with an offset that PostgreSQL could not read is stored as the instant it names."""
-    local = NOON.astimezone(timezone(timedelta(hours=23, minutes=59)))
-    assert _verdict(machine.deliver(line, [make_call(local), make_call(local, answered_at=None)])).accepted == 2
-    calls = reader.get("/v1/calls").json()["calls"]
-    assert [call["started_at"] for call in calls] == ["2026-03-10T12:00:00Z"] * 2
+@pytest.mark.parametrize(
+    "started_at", [NOON.astimezone(timezone(timedelta(hours=23, minutes=59))), NOON.replace(microsecond=475123)]
+)
+def test_a_time_that_is_not_utc_to_the_millisecond_is_refused(
+    line: httpx.Client, machine: Machine, reader: httpx.Client, started_at: datetime
+) -> None:
+    """Offsets and microseconds could carry digits that the contract does not allow to leave."""
+    response = machine.deliver(line, [make_call(started_at)])
+    assert (response.status_code, decode_problem(response.content).code) == (422, ProblemCode.BATCH_INVALID)
+    assert reader.get("/v1/calls").json()["calls"] == []
 
 
 def test_a_retry_is_given_the_same_bytes(line: httpx.Client, machine: Machine) -> None:
