@@ -44,7 +44,7 @@ def test_known_records_are_duplicates(line: httpx.Client, machine: Machine) -> N
 
 def test_refused_records_are_named(line: httpx.Client, machine: Machine) -> None:
     """Each refused record is named by index and code, and the sound ones beside it are stored."""
-    ahead = datetime.now(tz=UTC) + timedelta(days=120)
+    ahead = NOON.replace(year=2099)
     verdict = _verdict(
         machine.deliver(
             line,
