@@ -7,7 +7,7 @@ needs no right to read: the ingest role cannot see a single call.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,7 +60,7 @@ async def open_months(session: TenantSession, months: Iterable[date]) -> None:
 
 async def store(session: TenantSession, *, appliance_id: UUID, calls: Sequence[Call]) -> int:
     """Store what is not stored yet; give how many were new. Their months are open."""
-    records = msgspec.json.encode([_in_utc(record) for record in calls]).decode("utf-8")
+    records = msgspec.json.encode(calls).decode("utf-8")
     scope = {"tenant_id": session.tenant_id, "appliance_id": appliance_id}
     result = await session.execute(_INSERT, scope | {"calls": records})
     return result.rowcount if isinstance(result, CursorResult) else 0
@@ -89,19 +89,6 @@ def _conditions(wanted: CallFilter) -> list[ColumnElement[bool]]:
         place = (wanted.after.started_at, wanted.after.event_id)
         conditions.append(tuple_(call.c.started_at, call.c.event_id) < place)
     return conditions
-
-
-def _in_utc(record: Call) -> Call:
-    """Spell the times in UTC: the wire takes any offset, PostgreSQL none of sixteen hours or more."""
-    times = (record.started_at, record.ended_at, record.answered_at or record.ended_at)
-    if all(time.tzinfo is UTC for time in times):
-        return record
-    return msgspec.structs.replace(
-        record,
-        started_at=record.started_at.astimezone(UTC),
-        answered_at=None if record.answered_at is None else record.answered_at.astimezone(UTC),
-        ended_at=record.ended_at.astimezone(UTC),
-    )
 
 
 def _to_call(row: Row[Any]) -> Call:

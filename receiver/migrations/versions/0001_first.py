@@ -123,9 +123,10 @@ GRANT INSERT ON natalia.call TO natalia_ingest;
 """
 
 # Opening a month is DDL, which the ingest role must not be able to do; so it asks the owner, through this one door,
-# which makes nothing but a month's partition within bounds. The new table is filled nowhere before it is attached,
-# and attaching takes a lock that neither readers nor writers wait for. Nobody is granted anything on a partition,
-# and without a policy of its own it would show no row even then.
+# which makes nothing but a month's partition within bounds. The lock, which attaching takes anyway, stops neither
+# readers nor writers; it is a table's and no advisory one, because only that makes the second look see what another
+# transaction has just made. Nobody is granted anything on a partition, and without a policy of its own it would show
+# no row even then.
 _ENSURE_MONTH = """
 CREATE FUNCTION natalia.ensure_month(month date) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
@@ -141,7 +142,7 @@ BEGIN
     IF to_regclass('natalia.' || partition) IS NOT NULL THEN
         RETURN;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('natalia.ensure_month'));
+    LOCK TABLE natalia.call IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass('natalia.' || partition) IS NOT NULL THEN
         RETURN;
     END IF;

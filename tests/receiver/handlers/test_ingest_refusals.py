@@ -1,5 +1,6 @@
 """What a delivery is refused for: every refusal is a problem document, and nothing of the request stands in it."""
 
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -11,7 +12,8 @@ from appliance.wire.batch import Batch, KeyProtection
 from appliance.wire.codec import decode_problem, encode_batch
 from appliance.wire.limits import MAX_COMPRESSED_BYTES, MAX_JSON_BYTES, MAX_RECORDS_PER_BATCH
 from appliance.wire.problem import PROBLEM_MEDIA_TYPE, STATUS_OF, ProblemCode
-from tests.receiver.deliveries import Machine, make_batch, make_call
+from tests.receiver.deliveries import Machine, client_context, make_batch, make_call
+from tests.support.receiver_process import ReceiverProcess
 
 _URL = "/v1/ingest/batches"
 _NUMBER = "32470123456"
@@ -112,6 +114,21 @@ def test_a_long_stream_is_cut(line: httpx.Client, machine: Machine) -> None:
             yield bytes(65536)
 
     _refused(line.post(_URL, content=chunks(), headers=machine.headers()), ProblemCode.BATCH_TOO_LARGE)
+
+
+def test_an_endless_stream_is_answered(receiver: ReceiverProcess, machine: Machine) -> None:
+    """The answer to a body that is too long does not wait for its end."""
+    url, context = httpx.URL(receiver.url), client_context(receiver.trust_anchors)
+    context.load_cert_chain(machine.certificate, machine.key)
+    head = "".join(f"{name}: {value}\r\n" for name, value in machine.headers().items())
+    with (
+        socket.create_connection((url.host, url.port or 0), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname=url.host) as tls,
+    ):
+        tls.sendall(f"POST {_URL} HTTP/1.1\r\nHost: {url.host}\r\n{head}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for _ in range(MAX_COMPRESSED_BYTES // 65536 + 1):
+            tls.sendall(b"10000\r\n" + bytes(65536) + b"\r\n")
+        assert tls.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ async def test_a_scope_is_one_transaction(scratch: Scratch, engines: dict[str, A
             await session.execute(text("SELECT 1"))
 
 
+async def test_an_error_shows_no_parameter(engines: dict[str, AsyncEngine]) -> None:
+    """What was asked for does not stand in an error's text, which may end in a log."""
+    async with engines[DatabaseRole.APP].connect() as connection:
+        with pytest.raises(DBAPIError, match="division by zero") as failure:
+            await connection.execute(text("SELECT 1/0, CAST(:secret AS text)"), {"secret": "hush-hush"})
+    assert "hush-hush" not in str(failure.value)
+
+
 async def test_the_operator_sees_tenants_and_no_rows(engines: dict[str, AsyncEngine]) -> None:
     """Outside a tenant the owner lists tenants, and is refused everything that is theirs."""
     owner = engines[DatabaseRole.OWNER]
