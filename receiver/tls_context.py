@@ -18,6 +18,8 @@ from receiver.settings import StateFolder
 
 PEER_CERTIFICATE: Final = "peer_certificate"
 """Key of the request's state under which the client certificate's DER stands, or None."""
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""Request line and headers; ours need less than 1 KiB."""
 _TLS_1_2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
@@ -36,11 +38,30 @@ def server_context(state: StateFolder, *, client_root: x509.Certificate) -> ssl.
 
 
 class PeerCertificateProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, plus the client certificate and problem documents for broken HTTP."""
+    """uvicorn's HTTP protocol, plus the client certificate, a bound on heads, and problem documents for broken HTTP."""
+
+    _head_bytes: int | None = 0
+    """How much has come of a head that is not complete; None within a body."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; refuse a head that does not end, which the parser would collect without a bound."""
+        within_head = self._head_bytes is not None
+        super().data_received(data)
+        if self._head_bytes is None or not within_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request's head is too long.")
+
+    def on_headers_complete(self) -> None:
+        """Forget the head's length: what follows is the body, which the handlers bound."""
+        super().on_headers_complete()
+        self._head_bytes = None
 
     def on_message_begin(self) -> None:
         """Hand the certificate of the connection to every request on it."""
         super().on_message_begin()
+        self._head_bytes = 0
         tls = self.transport.get_extra_info("ssl_object")
         self.scope["state"][PEER_CERTIFICATE] = None if tls is None else tls.getpeercert(True)  # noqa: FBT003 positional in ssl
 

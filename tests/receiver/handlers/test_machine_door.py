@@ -194,14 +194,24 @@ def test_a_cipher_without_aead_is_refused(receiver: ReceiverProcess, cipher: str
         _shake_hands(receiver, context)
 
 
-def test_bytes_that_are_not_http_get_a_problem(receiver: ReceiverProcess) -> None:
-    """What is not HTTP is answered with a problem document too, and the connection is closed."""
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"NOT HTTP AT ALL\r\n\r\n", id="no HTTP"),
+        pytest.param(b"GET /" + b"a" * 100_000, id="endless path"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 100_000, id="endless header"),
+        pytest.param(b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 20_000, id="endless headers"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n", id="no length"),
+    ],
+)
+def test_bytes_that_are_not_http_get_a_problem(receiver: ReceiverProcess, sent: bytes) -> None:
+    """What is not HTTP, or has no end, is answered with a problem document too, and the connection is closed."""
     url, context = httpx.URL(receiver.url), client_context(receiver.trust_anchors)
     with (
         socket.create_connection((url.host, url.port or 0)) as plain,
         context.wrap_socket(plain, server_hostname=url.host) as tls,
     ):
-        tls.sendall(b"NOT HTTP AT ALL\r\n\r\n")
+        tls.sendall(sent)
         answer = b"".join(iter(lambda: tls.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
