@@ -1,5 +1,6 @@
 """A receiver's life: start, graceful stop, crash, start again; the embedded database with it."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from sqlalchemy import text
 
+from appliance.wire.codec import decode_problem
+from appliance.wire.problem import ProblemCode
 from receiver.errors import DatabaseUnusableError
 from receiver.kms.local_authority import LocalFileAuthority
 from receiver.services.server_certificate import ensure_server_certificate
 from receiver.settings import Settings, StateFolder
-from receiver.storage.embedded_server import running_server
+from receiver.storage.connection import embedded_url, open_engine
+from receiver.storage.embedded_server import SUPERUSER, running_server
 from tests.receiver.deliveries import NOON, client_context, make_call, open_client
 from tests.receiver.office import Office
 from tests.support.receiver_process import ReceiverProcess
@@ -135,6 +140,29 @@ def test_the_log_holds_no_statement(receiver: ReceiverProcess, office: Office) -
     log = (StateFolder.at(receiver.state_dir).postgres_folder / "server.log").read_text()
     assert "ERROR" in log
     assert "SELECT" not in log.split("ready to accept connections")[-1]
+
+
+async def _end_connections(socket_folder: Path) -> None:
+    superuser = open_engine(embedded_url(SUPERUSER, socket_folder=str(socket_folder)))
+    ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'natalia%'")
+    try:
+        async with superuser.connect() as connection:
+            await connection.execute(ended)
+    finally:
+        await superuser.dispose()
+
+
+def test_a_database_that_restarts_is_an_outage(receiver: ReceiverProcess, office: Office) -> None:
+    """Connections that the database ended are told as an outage once, to be tried again, and then made anew."""
+    _, tenant_id = office.tenant()
+    headers = {"Authorization": f"Bearer {office.key(tenant_id)}"}
+    with open_client(receiver, client_context(receiver.trust_anchors), **headers) as reader:
+        assert reader.get("/v1/calls").status_code == 200
+        with running_server(StateFolder.at(receiver.state_dir).postgres_folder) as socket_folder:
+            asyncio.run(_end_connections(socket_folder))
+        refused = reader.get("/v1/calls")
+        assert (refused.status_code, decode_problem(refused.content).code) == (503, ProblemCode.UNAVAILABLE)
+        assert reader.get("/v1/calls").status_code == 200
 
 
 def test_requests_at_once_are_all_served(receiver: ReceiverProcess) -> None:
