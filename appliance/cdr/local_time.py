@@ -19,10 +19,10 @@ PLAUSIBLE: Final = timedelta(hours=36)
 
 _ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)", re.ASCII)
 _SLASHED: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
-_SECONDS: Final = {f":{second:02}": timedelta(seconds=second) for second in range(60)}
-_MINUTE_TEXT: Final = len("2026-10-19 08:00")
-_MINUTES_KEPT: Final = 4096
-"""Bound of the memo: about three days of minutes, some 600 KiB."""
+_WITHIN_HOUR: Final = {f":{second // 60:02}:{second % 60:02}": timedelta(seconds=second) for second in range(3600)}
+_HOUR_TEXT: Final = len("2026-10-19 08")
+_HOURS_KEPT: Final = 4096
+"""Bound of the memo: about half a year of hours, some 600 KiB."""
 
 
 class Uncertain(Struct, frozen=True):
@@ -47,39 +47,41 @@ def decide(reading: Reading, *, near: datetime | None) -> datetime | QuarantineR
 
 
 class LocalTimes:
-    """Reads the times of one zone; remembers a bounded number of minutes, because calls crowd in a few."""
+    """Reads the times of one zone; remembers a bounded number of hours, because calls crowd in a few."""
 
-    __slots__ = ("_minutes", "_zone")
+    __slots__ = ("_hours", "_zone")
 
     def __init__(self, zone: tzinfo) -> None:
         """Read wall-clock times as those of ``zone``."""
         self._zone = zone
-        self._minutes: dict[str, datetime] = {}
+        self._hours: dict[str, datetime] = {}
 
     def read(self, text: str) -> Reading | None:
         """Read ``YYYY-mm-dd HH:MM:SS``, or day/month/year in either order; None if it is no time at all."""
         try:
-            return self._minutes[text[:_MINUTE_TEXT]] + _SECONDS[text[_MINUTE_TEXT:]]
+            return self._hours[text[:_HOUR_TEXT]] + _WITHIN_HOUR[text[_HOUR_TEXT:]]
         except KeyError:
             return self._read(text)
 
     def _read(self, text: str) -> Reading | None:
         if match := _ISO.fullmatch(text):
             year, month, day, hour, minute, second = map(int, match.groups())
-            reading = self._to_utc([(year, month, day)], (hour, minute, second))
-            if isinstance(reading, datetime) and text[10] == " ":
-                self._remember(text[:_MINUTE_TEXT], reading - timedelta(seconds=second))
-            return reading
+            if text[10] == " ":
+                self._remember(text[:_HOUR_TEXT], (year, month, day), hour)
+            return self._to_utc([(year, month, day)], (hour, minute, second))
         if match := _SLASHED.fullmatch(text):
             first, other, year, hour, minute, second = (int(group or 0) for group in match.groups())
             dates = [(year, other, first), (year, first, other)]
             return self._to_utc(dates[: 1 if first == other else 2], (hour, minute, second))
         return None
 
-    def _remember(self, text: str, minute: datetime) -> None:
-        if len(self._minutes) >= _MINUTES_KEPT:
-            self._minutes.clear()
-        self._minutes[text] = minute
+    def _remember(self, text: str, date: tuple[int, int, int], hour: int) -> None:
+        """Keep an hour in which nothing is uncertain: its first and its last second are an hour's length apart."""
+        first, last = (self._to_utc([date], (hour, *rest)) for rest in ((0, 0), (59, 59)))
+        if isinstance(first, datetime) and isinstance(last, datetime) and last - first == timedelta(seconds=3599):
+            if len(self._hours) >= _HOURS_KEPT:
+                self._hours.clear()
+            self._hours[text] = first
 
     def _to_utc(self, dates: list[tuple[int, int, int]], time: tuple[int, int, int]) -> Reading:
         """Give the instants of a wall-clock time on each of ``dates`` that exists in the calendar."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cdr.local_time import _MINUTES_KEPT, LocalTimes, Uncertain, decide
+from appliance.cdr.local_time import _HOURS_KEPT, LocalTimes, Uncertain, decide
 from appliance.cdr.record import QuarantineReason
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -108,12 +108,33 @@ def test_a_slashed_date_that_no_calendar_has_is_invalid() -> None:
 
 
 def test_the_memo_is_bounded() -> None:
-    """Minutes of years do not pile up."""
-    times, start = LocalTimes(UTC), at("2026-01-01T00:00:00")
-    for minute in range(_MINUTES_KEPT + 10):
-        moment = start + timedelta(minutes=minute)
+    """Hours of years do not pile up."""
+    times, start = LocalTimes(UTC), at("2025-01-01T00:00:00")
+    for hour in range(_HOURS_KEPT + 10):
+        moment = start + timedelta(hours=hour)
         assert times.read(f"{moment:%Y-%m-%d %H:%M:%S}") == moment
-    assert len(times._minutes) <= _MINUTES_KEPT
+    assert 0 < len(times._hours) <= _HOURS_KEPT
+
+
+@pytest.mark.parametrize(
+    ("name", "night"),
+    [
+        ("Europe/Brussels", "2026-10-25"),
+        ("Europe/Brussels", "2026-03-29"),
+        ("Australia/Lord_Howe", "2026-04-05"),
+        ("Australia/Lord_Howe", "2026-10-04"),
+    ],
+)
+def test_what_is_remembered_of_an_hour_never_decides_an_uncertain_time(name: str, night: str) -> None:
+    """Over the nights of a change, of half an hour too, a reader that has read much reads as a fresh one."""
+    zone = ZoneInfo(name)
+    used = LocalTimes(zone)
+    for minute in range(0, 6 * 60, 5):
+        text = f"{night} {minute // 60:02}:{minute % 60:02}:07"
+        assert used.read(text) == LocalTimes(zone).read(text)
+    for minute in range(0, 6 * 60, 5):
+        text = f"{night} {minute // 60:02}:{minute % 60:02}:59"
+        assert used.read(text) == LocalTimes(zone).read(text)
 
 
 ZONES = st.sampled_from(["Europe/Brussels", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"])
