@@ -25,7 +25,7 @@ from appliance.sources.file_source import FileSource
 from appliance.sources.whole_file import read_lines
 from appliance.wire.batch import KeyProtection
 from appliance.wire.codec import decode_batch, encode_call
-from tests.bench.figure import Figure, rates
+from tests.bench.figure import BUILD, Figure, rates
 from tests.support.cdr_generator import generate
 
 SITE = Path(__file__).resolve().parents[1] / "testdata/demo/site.toml"
@@ -70,7 +70,7 @@ def bench_pure() -> Iterator[Figure]:
 
 def bench_edge_way() -> Iterator[Figure]:
     """``edge_way``: file to committed, sealed batch, against a bare loop of the same primitives."""
-    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+    with tempfile.TemporaryDirectory(dir=BUILD) as name:
         folder = Path(name)
         path = folder / "Master.csv"
         path.write_bytes(feed_bytes())
@@ -153,7 +153,7 @@ class BareLoop:
 def bench_commits() -> Iterator[Figure]:
     """``commit_encrypted_over_plain`` at a batch of 1,000: the product's append against plain rows in SQLite."""
     lines = next(iter(batches_of_calls()))
-    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+    with tempfile.TemporaryDirectory(dir=BUILD) as name:
         runs = iter(range(1000))
 
         def encrypted() -> None:

@@ -3,6 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+
+BUILD = Path(__file__).resolve().parents[2] / "build"
+"""On the disk of the checkout, because the figures hold an fsync; a temporary folder may be memory."""
+BUILD.mkdir(exist_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.edge import SITE, feed_bytes
-from tests.bench.figure import Figure
+from tests.bench.figure import BUILD, Figure
 from tests.support.appliance_process import ApplianceProcess
 from tests.support.receiver_process import ReceiverProcess
 
@@ -17,7 +17,7 @@ LIMIT_MB = 100.0
 
 def bench_system() -> Iterator[Figure]:
     """``resident_mb_backlog``, ``full_way``, ``drain``, ``idle_core_share``."""
-    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parents[2]) as name:
+    with tempfile.TemporaryDirectory(dir=BUILD) as name:
         folder = Path(name)
         feed = folder / "Master.csv"
         feed.write_bytes(feed_bytes())
