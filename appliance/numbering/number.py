@@ -46,6 +46,8 @@ class Number(Struct, frozen=True):
         return f"Number({self.category.value})"
 
 
+_DIRECT_EMERGENCIES: Final = frozenset({"112", "911", "999", "000"})
+"""What PBXs let through without an outside line (47 CFR 9.16 for 911), and nobody gives to a telephone."""
 _WITHHELD: Final = Number(Category.WITHHELD, None)
 _SERVICE: Final = Number(Category.SERVICE, None)
 _UNKNOWN: Final = Number(Category.UNKNOWN, None)
@@ -147,13 +149,16 @@ def _e164(digits: str) -> Number | None:
 def _digits(digits: str, plan: NumberingPlan, *, dialled: bool) -> Number:
     """Read digits without a ``+``: withheld, emergency, extension, public number, short number, in this order.
 
-    A number that came with a call is an extension before it is an emergency number, which never calls.
+    An extension goes before an emergency number where the number came with a call, because emergency numbers do not
+    call, and where it was dialled without the outside line that the site has: 101 is then the colleague, 0101 the
+    police. ``_DIRECT_EMERGENCIES`` are reached without an outside line all the same.
     """
     if not dialled and (digits in _WITHHELD_WORDS or not digits.strip("0")):
         return _WITHHELD
     outside = plan.outside_line
     is_extension = len(digits) in plan.extension_lengths and not (dialled and outside and digits.startswith(outside))
-    if digits in plan.emergencies and (dialled or not is_extension):
+    inside = is_extension and (not dialled or (bool(outside) and digits not in _DIRECT_EMERGENCIES))
+    if digits in plan.emergencies and not inside:
         emergency = digits.removeprefix(outside)
         return Number(Category.EMERGENCY, emergency if emergency in plan.emergencies else digits)
     if is_extension:

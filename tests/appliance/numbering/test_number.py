@@ -77,8 +77,8 @@ def test_what_begins_with_the_outside_line_was_dialled_outside() -> None:
     ("raw", "dialled", "category", "canonical"),
     [
         *((raw, True, Category.EMERGENCY, "112") for raw in ("112", "0112", "+112", "sip:112@pbx")),
-        *((raw, True, Category.EMERGENCY, "101") for raw in ("101", "0101", "*31#0101")),
-        ("101", False, Category.INTERNAL, "101"),
+        *((raw, True, Category.EMERGENCY, "101") for raw in ("0101", "*31#0101")),
+        *(("101", flag, Category.INTERNAL, "101") for flag in (False, True)),
         *((raw, flag, Category.INTERNAL, "201") for raw in ("201", "Ext. 201", "ext 201") for flag in (False, True)),
         ("2301@pbx.example", True, Category.INTERNAL, "2301"),
         ("01207", True, Category.SHORT, "1207"),
@@ -114,6 +114,13 @@ def test_what_is_no_public_number_has_its_category(
 def test_an_emergency_number_that_calls_back_is_one() -> None:
     """Where it cannot be an extension."""
     assert normalise("112", BARE, dialled=False).category is Category.EMERGENCY
+
+
+def test_without_an_outside_line_an_emergency_number_goes_before_an_extension() -> None:
+    """Nothing tells them apart then, and the police must not look like a colleague."""
+    plan = NumberingPlan.parse(country="BE", national_prefix="0", international_prefix="00", extension_lengths=(3,))
+    assert normalise("101", plan, dialled=True) == Number(Category.EMERGENCY, "101")
+    assert normalise("112", plan, dialled=True) == Number(Category.EMERGENCY, "112")
 
 
 def test_a_plan_whose_outside_line_begins_an_emergency_number() -> None:
