@@ -15,7 +15,7 @@ from appliance.cli.preview import preview
 from appliance.errors import ApplianceError, SettingsError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 @click.version_option(package_name="natalia-appliance")
 def cli() -> None:
     """Read call detail records, replace every number by a pseudonym, ship the rest."""

@@ -39,5 +39,7 @@ def open_engine(url: URL) -> AsyncEngine:
         hide_parameters=True,
         pool_size=_POOL_SIZE,
         max_overflow=0,
+        # A database that was restarted must not cost the first request on each old connection.
+        pool_pre_ping=True,
         connect_args={"server_settings": {"application_name": "natalia-receiver", "TimeZone": "UTC"}},
     )
