@@ -130,7 +130,12 @@ async def test_nothing_leaks(tmp_path: Path, feed: bytes, caplog: pytest.LogCapt
     seen = await run_site(tmp_path, feed)
     secrets = forbidden(feed)
     assert found(seen.wire, secrets) == set()
-    assert found(seen.disk, secrets) == set()
+    on_disk = found(seen.disk, secrets)
+    if on_disk:
+        # Five digits stand in a megabyte of ciphertext by chance now and then; a leak stands there each time.
+        (tmp_path / "again").mkdir()
+        on_disk &= found((await run_site(tmp_path / "again", feed)).disk, secrets)
+    assert on_disk == set()
     log = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("natalia"))
     assert found(log.encode(), secrets) == set()
 
