@@ -26,13 +26,13 @@ class FakeBuffer:
         self.older = False
 
     def position(self, feed: str) -> bytes | None:
-        raise NotImplementedError(feed)
+        raise AssertionError(f"delivery asks for no position, of {feed} neither")
 
     def append(self, intake: Intake) -> None:
-        raise NotImplementedError(intake)
+        raise AssertionError(f"delivery appends nothing, nor {intake}")
 
     def stats(self) -> BufferStats:
-        raise NotImplementedError
+        raise AssertionError("delivery counts nothing")
 
     def oldest(self) -> PendingBatch | None:
         return self.waiting[0] if self.waiting else None
