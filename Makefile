@@ -63,7 +63,7 @@ docs: $(READY) ## Regenerate the generated documents
 
 .PHONY: lock
 lock: $(READY) ## Compile the lock files anew from the two pyproject.toml
-	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header" && \
+	@UV="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header" && \
 	  $$UV pyproject.toml -o appliance.lock && \
 	  $$UV receiver/pyproject.toml -o receiver.lock && \
 	  $$UV --group image -o image.lock && \
