@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 from msgspec import structs
 
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
+from appliance.cdr.dialect import FeedContext, Layout
 from appliance.cdr.dialects import find_dialect
-from appliance.cdr.record import FeedContext
 from appliance.clock import SystemClock
 from appliance.delivery import Delivery
 from appliance.errors import BufferFullError, SourceError
@@ -158,11 +158,14 @@ def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
     return SecretStore(directory / "secrets", sealer), sealer.key_protection
 
 
-def open_translator(dialect: str, *, site: SiteSettings, secret: SecretBytes, feed: str) -> Translator:
+def open_translator(
+    dialect: str, *, site: SiteSettings, secret: SecretBytes, feed: str, layout: Layout | None = None
+) -> Translator:
     """Wire dialect, numbering plan and pseudonyms for one feed of a site.
 
     Raises:
         UnknownDialectError: no such dialect.
+        SettingsError: ``layout`` is not one of the dialect's.
     """
     encoder = CallEncoder(
         Pseudonymizer(secret.reveal(), key_version=KEY_VERSION),
@@ -171,7 +174,8 @@ def open_translator(dialect: str, *, site: SiteSettings, secret: SecretBytes, fe
         feed=feed,
         dialect=dialect,
     )
-    return Translator(find_dialect(dialect), FeedContext(zone=site.zone), encoder)
+    context = FeedContext(zone=site.zone, country=site.site.country, layout=layout or Layout())
+    return Translator(find_dialect(dialect), context, encoder)
 
 
 async def run(settings: Settings) -> None:
@@ -201,8 +205,8 @@ async def run(settings: Settings) -> None:
         secret = secrets.get_or_create(TENANT_KEY)
         feeds = [
             FeedIntake(
-                FileSource(feed.id, feed.path),
-                open_translator(feed.dialect, site=settings, secret=secret, feed=feed.id),
+                FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer),
+                open_translator(feed.dialect, site=settings, secret=secret, feed=feed.id, layout=feed.layout),
                 buffer,
                 clock,
             )

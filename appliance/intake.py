@@ -8,39 +8,36 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
-from appliance.cdr.record import (
-    CallRecord,
-    Dialect,
-    FeedContext,
-    Line,
-    LineParser,
-    Outcome,
-    Quarantined,
-    QuarantineReason,
-)
+from appliance.cdr.dialect import Dialect, FeedContext, LineParser
+from appliance.cdr.record import Line, Parsed, QuarantineReason
 from appliance.ports import CallBuffer, CdrSource, Clock, Intake, QuarantinedLine, SourceBatch
 from appliance.pseudonymization.call import CallEncoder
-from appliance.wire.codec import encode_call
+from appliance.wire.call import Call
 
 READ_BYTES: Final = 1024 * 1024
 """About 4,000 rows of a backlog: a number that returns among them is normalised and hashed once."""
 
 
 class Translation(Struct, frozen=True):
-    """Lines as they may leave: encoded records, refused lines, and how many were known to be no record."""
+    """Lines as they may leave: records, refused lines, and how many were known to be no record."""
 
-    calls: list[bytes]
+    calls: list[Call]
     quarantined: list[QuarantinedLine]
     ignored: int
 
 
 class Translator:
-    """Dialect, numbering and pseudonyms in one: lines of one feed in, encoded records out."""
+    """Dialect, numbering and pseudonyms in one: lines of one feed in, records that may leave out."""
 
     def __init__(self, dialect: Dialect, context: FeedContext, encoder: CallEncoder) -> None:
-        """Translate what ``dialect`` reads at a site with ``context``, by ``encoder``'s policy."""
+        """Translate what ``dialect`` reads at a site with ``context``, by ``encoder``'s policy.
+
+        Raises:
+            SettingsError: the context's layout is not one of the dialect's.
+        """
         self._dialect = dialect
         self._context = context
         self._encoder = encoder
@@ -51,21 +48,39 @@ class Translator:
         self._parser = self._dialect.open(self._context)
         self._parser.rewind(preceding)
 
+    def held(self) -> Sequence[Line]:
+        """Lines whose record needs a line that is yet to come; ``restart`` must be shown them."""
+        return self._parser.held()
+
     def translate(self, lines: Sequence[Line], *, now: datetime, unterminated: bool = False) -> Translation:
         """Translate lines in order; ``unterminated`` says that the last one may be torn."""
-        outcomes = self._parser.parse(lines, now=now)
-        if unterminated:
-            outcomes[-1:] = [_as_torn(outcome) for outcome in outcomes[-1:]]
-        calls: list[bytes] = []
-        quarantined: list[QuarantinedLine] = []
-        to_call = self._encoder.to_call
-        for line, outcome in zip(lines, outcomes, strict=True):
-            if isinstance(outcome, CallRecord):
-                calls.append(encode_call(to_call(outcome)))
-            elif isinstance(outcome, Quarantined):
-                quarantined.append(QuarantinedLine(line.offset, outcome.reason, line.content))
+        torn = lines[-1].offset if unterminated and lines else None
+        return self._translated(self._parser.parse(lines, now=now), torn)
+
+    def finish(self) -> Translation:
+        """Nothing follows in this file: translate what was held."""
+        return self._translated(self._parser.finish(), None)
+
+    def _translated(self, parsed: Parsed, torn: int | None) -> Translation:
+        calls = self._encoder.to_calls(parsed.records)
         self._encoder.forget()
-        return Translation(calls, quarantined, len(outcomes) - len(calls) - len(quarantined))
+        quarantined = [
+            # A last line without line end that gives no record was cut off, whatever it looks like.
+            QuarantinedLine(
+                item.line.offset,
+                QuarantineReason.LINE_TORN if item.line.offset == torn else item.reason,
+                item.line.content,
+            )
+            for item in parsed.refused
+        ]
+        return Translation(calls, quarantined, parsed.ignored)
+
+
+class _Position(Struct, frozen=True):
+    """What is stored with the rows: where the source stands, and the lines that wait for another."""
+
+    source: bytes | None
+    held: Sequence[Line]
 
 
 class FeedIntake:
@@ -78,7 +93,10 @@ class FeedIntake:
         self._buffer = buffer
         self._clock = clock
         self._held: Intake | None = None
-        source.resume(buffer.position(source.feed))
+        stored = buffer.position(source.feed)
+        position = msgspec.msgpack.decode(stored, type=_Position) if stored else _Position(None, ())
+        translator.restart(position.held)
+        source.resume(position.source)
 
     @property
     def feed(self) -> str:
@@ -113,15 +131,11 @@ class FeedIntake:
             calls=translation.calls,
             quarantined=translation.quarantined,
             ignored=translation.ignored,
-            position=batch.position,
+            position=msgspec.msgpack.encode(_Position(batch.position, self._translator.held())),
         )
 
     def _translate(self, batch: SourceBatch, now: datetime) -> Translation:
         if batch.restarted:
-            self._translator.restart(batch.preceding)
+            # A call may begin in one file and end in the next.
+            self._translator.restart([*self._translator.held(), *batch.preceding])
         return self._translator.translate(batch.lines, now=now, unterminated=batch.unterminated)
-
-
-def _as_torn(outcome: Outcome) -> Outcome:
-    """A last line without line end that gives no record was cut off, whatever it looks like."""
-    return Quarantined(QuarantineReason.LINE_TORN) if isinstance(outcome, Quarantined) else outcome

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from appliance.cdr.record import Line
 from appliance.wire.batch import HighWater, KeyProtection, Verdict
+from appliance.wire.call import Call
 
 
 class Clock(Protocol):
@@ -150,8 +151,7 @@ class Intake(Struct, frozen=True):
     feed: str
     day: str
     """UTC date of reading, ISO 8601; completeness is counted a feed and a day."""
-    calls: Sequence[bytes]
-    """Encoded records (``wire.codec.encode_call``)."""
+    calls: Sequence[Call]
     quarantined: Sequence[QuarantinedLine]
     ignored: int
     position: bytes

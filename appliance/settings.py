@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
+from appliance.cdr.dialect import Layout
 from appliance.errors import SettingsError
 from appliance.numbering.countries import COUNTRIES
 from appliance.numbering.plan import NumberingPlan
@@ -105,6 +106,12 @@ class SiteSettings(Struct, frozen=True, kw_only=True):
         return self.privacy.clear_digits
 
 
+class PreviewSettings(SiteSettings, frozen=True, kw_only=True):
+    """``SITE.toml`` as a preview reads it: with the layout of the one feed."""
+
+    layout: Layout = Layout()
+
+
 class ApplianceSettings(Struct, frozen=True, kw_only=True):
     """The appliance itself."""
 
@@ -131,6 +138,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     id: FeedId
     dialect: DialectName
     path: Annotated[Path, Meta(description="Absolute path of the file, without `*`, `?`, `[` or `]`")]
+    layout: Layout = Layout()
 
 
 class BufferSettings(Struct, frozen=True, kw_only=True):
@@ -184,18 +192,18 @@ def load_settings(path: Path) -> Settings:
     return _load(Settings, path)
 
 
-def load_site(path: Path) -> SiteSettings:
+def load_site(path: Path) -> PreviewSettings:
     """Read ``SITE.toml``.
 
     Raises:
         SettingsError: lists every mistake.
     """
-    return _load(SiteSettings, path)
+    return _load(PreviewSettings, path)
 
 
-def default_site() -> SiteSettings:
+def default_site() -> PreviewSettings:
     """What a preview without ``SITE.toml`` assumes: times are UTC, numbers are Belgian."""
-    return SiteSettings(site=Site(zone=ZoneInfo("UTC"), country="BE"))
+    return PreviewSettings(site=Site(zone=ZoneInfo("UTC"), country="BE"))
 
 
 def read_secret_file(path: Path) -> SecretBytes:

@@ -26,8 +26,9 @@ from appliance.buffer.sealed_blob import SALT_BYTES, EpochKey, chain_after, plac
 from appliance.errors import BufferFullError, BufferTamperError, BufferUnusableError
 from appliance.policy.high_water import is_older_copy
 from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
-from appliance.wire.batch import HighWater, KeyProtection, Verdict
-from appliance.wire.codec import decode_batch, encode_call, join_batch
+from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
+from appliance.wire.call import Call
+from appliance.wire.codec import decode_batch, encode_batch, encode_call
 
 TAMPERED: Final = "tampered"
 
@@ -168,13 +169,13 @@ class SqliteBuffer:
                 except BufferTamperError:
                     continue  # left where it is; ``oldest`` sets it aside
                 self._delete(old_epoch, sequence)
-                epoch = self._insert(epoch, feed, day, [encode_call(call) for call in decode_batch(body).records])
+                epoch = self._insert(epoch, feed, day, decode_batch(body).records)
             ledger.count(self._connection, "", "", older_copy=1)
         return True
 
-    def _insert(self, epoch: EpochRow, feed: str, day: str, calls: Sequence[bytes]) -> EpochRow:
-        body = join_batch(
-            calls, epoch=epoch.epoch, sequence=epoch.next_sequence, key_protection=self._settings.key_protection
+    def _insert(self, epoch: EpochRow, feed: str, day: str, calls: Sequence[Call]) -> EpochRow:
+        body = encode_batch(
+            Batch(epoch.epoch, epoch.next_sequence, self._settings.key_protection, list(calls)),
         )
         place = place_of("batch", epoch=epoch.epoch, sequence=epoch.next_sequence, previous=epoch.head)
         blob = self._key(epoch.epoch).seal(body, place=place)

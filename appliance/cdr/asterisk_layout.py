@@ -16,8 +16,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from appliance.cdr.durations import USUAL_SECONDS, seconds
 from appliance.wire.call import Disposition
-from appliance.wire.limits import MAX_DURATION_SECONDS
 
 DISPOSITIONS: Final = {
     "ANSWERED": Disposition.ANSWERED,
@@ -31,10 +31,6 @@ DISPOSITIONS: Final = {
 
 _NULLS: Final = frozenset({"NULL", "\\N"})
 """How phpMyAdmin and ``SELECT … INTO OUTFILE`` spell SQL's NULL."""
-
-
-_USUAL_SECONDS: Final = {str(value): value for value in range(7200)}
-"""Two hours of durations, so that few need the slow way."""
 
 
 class Fields(NamedTuple):
@@ -149,25 +145,20 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
     """
     fields = _fields(layout.pick(row))
     if layout.database:
-        fields = Fields._make("" if field in _NULLS else field for field in fields)
-        if epoch_of(fields.linkedid) is None:
-            fields = fields._replace(linkedid="", sequence="")
+        fields = _of_database(fields)
     if (
         fields.disposition in DISPOSITIONS
-        and seconds(fields.duration) is not None
-        and seconds(fields.billsec) is not None
+        and (fields.duration in USUAL_SECONDS or seconds(fields.duration) is not None)
+        and (fields.billsec in USUAL_SECONDS or seconds(fields.billsec) is not None)
         and not (layout.has_epoch and epoch_of(fields.uniqueid) is None)
     ):
         return fields
     return None
 
 
-def seconds(text: str) -> int | None:
-    """Read a duration in whole seconds that the wire can carry."""
-    value = _USUAL_SECONDS.get(text)
-    if value is None and text.isdecimal() and len(text) <= len(str(MAX_DURATION_SECONDS)):
-        value = int(text)
-    return value if value is None or value <= MAX_DURATION_SECONDS else None
+def _of_database(fields: Fields) -> Fields:
+    fields = Fields._make("" if field in _NULLS else field for field in fields)
+    return fields if epoch_of(fields.linkedid) is not None else fields._replace(linkedid="", sequence="")
 
 
 def epoch_of(uniqueid: str) -> int | None:

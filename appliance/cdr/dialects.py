@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from appliance.cdr.asterisk_csv import AsteriskCsv
-from appliance.cdr.record import Dialect
+from appliance.cdr import asterisk_csv
+from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
 
-_ALL: Final[tuple[Dialect, ...]] = (AsteriskCsv(),)
+_ALL: Final[tuple[Dialect, ...]] = (asterisk_csv.DIALECT,)
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 

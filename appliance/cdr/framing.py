@@ -10,8 +10,6 @@ The result depends on the bytes and the starting offset, never on how they were 
 """
 
 import re
-from collections.abc import Callable
-from functools import partial
 from itertools import accumulate
 from typing import Final
 
@@ -27,12 +25,10 @@ HEAD_BYTES: Final = 4 * 1024
 """It must also be shown the lines that start within the first bytes of the file: a header stands there."""
 
 _LINE_END: Final = re.compile(rb"\r\n?|\n")
-_line: Final[Callable[[tuple[int, bytes]], Line]] = partial(tuple.__new__, Line)
-"""``Line._make`` without its check of the length: half the time."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class Framer:
+class LineFramer:
     """Bytes in, lines out. ``offset`` counts from the start of the file; start at 0 or where a line starts."""
 
     __slots__ = ("_carriage_return", "_dropped", "_held", "_start")
@@ -51,7 +47,7 @@ class Framer:
 
     @property
     def offset(self) -> int:
-        """Where the first line not yet given out starts: a new ``Framer(offset)`` fed from there goes on the same."""
+        """Where the first line not yet given out starts: a new framer fed from there goes on the same."""
         return self._start
 
     def feed(self, data: bytes) -> list[Line]:
@@ -97,7 +93,8 @@ class Framer:
         offsets = accumulate(lengths, initial=start)
         if b"\0" in block or start == 0 or max(lengths, default=0) > MAX_LINE_BYTES:
             return [Line(offset, _content(offset, part)) for offset, part in zip(offsets, parts, strict=False)]
-        return list(map(_line, zip(offsets, parts, strict=False)))
+        # One offset more than there are parts: where the next line starts.
+        return list(map(Line, offsets, parts))
 
 
 def _after_line_end(data: bytes) -> int:

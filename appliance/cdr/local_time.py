@@ -68,23 +68,26 @@ class LocalTimes:
             year, month, day, hour, minute, second = map(int, match.groups())
             if text[10] == " ":
                 self._remember(text[:_HOUR_TEXT], (year, month, day), hour)
-            return self._to_utc([(year, month, day)], (hour, minute, second))
+            return self.civil([(year, month, day)], (hour, minute, second))
         if match := _SLASHED.fullmatch(text):
             first, other, year, hour, minute, second = (int(group or 0) for group in match.groups())
             dates = [(year, other, first), (year, first, other)]
-            return self._to_utc(dates[: 1 if first == other else 2], (hour, minute, second))
+            return self.civil(dates[: 1 if first == other else 2], (hour, minute, second))
         return None
 
     def _remember(self, text: str, date: tuple[int, int, int], hour: int) -> None:
         """Keep an hour in which nothing is uncertain: its first and its last second are an hour's length apart."""
-        first, last = (self._to_utc([date], (hour, *rest)) for rest in ((0, 0), (59, 59)))
+        first, last = (self.civil([date], (hour, *rest)) for rest in ((0, 0), (59, 59)))
         if isinstance(first, datetime) and isinstance(last, datetime) and last - first == timedelta(seconds=3599):
             if len(self._hours) >= _HOURS_KEPT:
                 self._hours.clear()
             self._hours[text] = first
 
-    def _to_utc(self, dates: list[tuple[int, int, int]], time: tuple[int, int, int]) -> Reading:
-        """Give the instants of a wall-clock time on each of ``dates`` that exists in the calendar."""
+    def civil(self, dates: list[tuple[int, int, int]], time: tuple[int, int, int]) -> Reading:
+        """Give the instants of a time of day (hour, minute, second) on each of ``dates`` (year, month, day).
+
+        Several dates are the ways in which one text can be read; those that no calendar has are passed over.
+        """
         readings = [self._instants(naive) for naive in _existing(dates, time)]
         candidates = tuple(instant for instants, _ in readings for instant in instants)
         if not readings or not candidates:

@@ -6,8 +6,13 @@ middle of a file reproduces it from the lines just before.
 """
 
 from collections import deque
+from typing import Final
 
 from appliance.cdr.framing import REWIND_BYTES
+from appliance.cdr.record import Line
+
+MAX_LEG: Final = 9999
+"""What the wire can carry; later legs of one call share it."""
 
 
 class OccurrenceWindow:
@@ -34,3 +39,12 @@ class OccurrenceWindow:
         recent.append((offset, key))
         number = counts[key] = counts.get(key, 0) + 1
         return number
+
+    def line_key(self, line: Line) -> bytes:
+        """Give the natural key of a line without an identity: its bytes, and which of the equal ones it is."""
+        occurrence = self.count(b"line\0" + line.content, offset=line.offset)
+        return b"line\0%b\0%d" % (line.content, occurrence)
+
+    def leg(self, call_key: bytes, line: Line) -> int:
+        """Give the number of the leg that ``line`` adds to its call, from 1."""
+        return min(self.count(call_key, offset=line.offset), MAX_LEG)

@@ -4,10 +4,8 @@ These values hold phone digits: they live between ``intake`` and ``pseudonymizat
 ``repr`` shows none of it.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -18,7 +16,7 @@ class QuarantineReason(StrEnum):
     """Permanent codes: why a line gives no record. Each is defended in docs/reference/dialects.md."""
 
     LINE_TOO_LONG = "line_too_long"
-    """More than 64 KiB without a line end."""
+    """More than 64 KiB without a line end, or a document over 1 MiB."""
     LINE_TORN = "line_torn"
     """The file ends, or was replaced, within the line."""
     BINARY = "binary"
@@ -68,77 +66,28 @@ class CallRecord(Struct, frozen=True, gc=False):
         return "CallRecord(…)"
 
 
-class Quarantined(Struct, frozen=True, gc=False):
-    """A line refused: its reason. The content stays with the caller, who encrypts or forgets it."""
-
-    reason: QuarantineReason
-
-
-class Ignored(Struct, frozen=True, gc=False):
-    """A line that is known to be no record: a header, an empty line."""
-
-
-Outcome = CallRecord | Quarantined | Ignored
-
-
-class Line(NamedTuple):
-    """One framed line: where it starts in the file (bytes), and its bytes without the line end."""
+class Line(Struct, frozen=True, gc=False):
+    """One framed line or document: where it starts in the feed (bytes), and its bytes without what ends it."""
 
     offset: int
     content: bytes
 
-
-class FeedContext(Struct, frozen=True):
-    """What a dialect must be told of the site: it never reads a clock or a settings file."""
-
-    zone: tzinfo
+    def __repr__(self) -> str:
+        """Say where it stands, not what it holds."""
+        return f"Line(offset={self.offset})"
 
 
-class LineParser(Protocol):
-    """Reads the lines of one file in order. It may remember earlier lines (a header, how often a line occurred)."""
+class Refused(Struct, frozen=True, gc=False):
+    """A line that gives no record, and why. Its content goes into the encrypted quarantine and nowhere else."""
 
-    def parse(self, lines: Sequence[Line], *, now: datetime) -> list[Outcome]:
-        """Give one outcome for each line, in order; ``now`` (UTC) bounds dates. Never raises on any bytes."""
-        ...
-
-    def rewind(self, preceding: Sequence[Line]) -> None:
-        """Start in the middle of a file: take note of the lines before, which were recorded earlier."""
-        ...
+    line: Line
+    reason: QuarantineReason
 
 
-class Dialect(Protocol):
-    """One way PBXs write call records: metadata for ``natalia-appliance dialects``, and a parser for each file."""
+class Parsed(Struct, frozen=True):
+    """What lines gave. Lines that are in none of the three are held: their record needs a line that is yet to come."""
 
-    @property
-    def name(self) -> str:
-        """As in settings and on the wire."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """One line for the installer: which PBX, which versions."""
-        ...
-
-    @property
-    def transports(self) -> tuple[str, ...]:
-        """How the feed reaches the appliance."""
-        ...
-
-    @property
-    def identity(self) -> str:
-        """What identifies a record."""
-        ...
-
-    @property
-    def inherent_loss(self) -> str:
-        """Which loss the feed itself can have, before the appliance sees it."""
-        ...
-
-    @property
-    def manual(self) -> str:
-        """The manual or source that the column map cites."""
-        ...
-
-    def open(self, context: FeedContext) -> LineParser:
-        """Start a parser for one file."""
-        ...
+    records: list[CallRecord]
+    refused: list[Refused]
+    ignored: int
+    """How many lines are known to be no record (a header, an empty line), or part of another line's record."""

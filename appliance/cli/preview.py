@@ -3,19 +3,22 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import msgspec
 
+from appliance.cdr.dialect import Framer
+from appliance.cdr.dialects import find_dialect
 from appliance.clock import SystemClock
 from appliance.daemon import open_translator
 from appliance.intake import Translation, Translator
 from appliance.ports import SecretBytes
 from appliance.settings import default_site, load_site, read_secret_file
 from appliance.sources.whole_file import read_lines
+from appliance.wire.codec import encode_lines
 
 THROW_AWAY_BYTES: Final = 32
 FEED: Final = "preview"
@@ -40,29 +43,34 @@ def preview(
     """
     place = load_site(site) if site else default_site()
     secret = read_secret_file(tenant_secret_file) if tenant_secret_file else SecretBytes(os.urandom(THROW_AWAY_BYTES))
-    translator = open_translator(dialect, site=place, secret=secret, feed=FEED)
+    translator = open_translator(dialect, site=place, secret=secret, feed=FEED, layout=place.layout)
     if site is None:
         click.echo("note: no --site given; times are read as UTC and numbers by the Belgian plan", err=True)
     summary = _Summary()
-    for translation, lines in _translate(translator, file):
+    for translation, lines in _translate(translator, file, find_dialect(dialect).framer):
         summary.add(translation, lines)
     summary.print()
     if summary_json:
         summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(summary.as_dict())) + b"\n")
 
 
-def _translate(translator: Translator, file: Path) -> Iterable[tuple[Translation, dict[int, int]]]:
+def _translate(
+    translator: Translator, file: Path, framer: Callable[[int], Framer]
+) -> Iterable[tuple[Translation, dict[int, int]]]:
     """Translate the file and write its records; give each translation with the line number of each offset."""
     clock = SystemClock()
-    number = 0
-    for lines in read_lines(file):
+    count = 0
+    numbers: dict[int, int] = {}
+    for lines in read_lines(file, framer):
+        numbers |= {line.offset: place for place, line in enumerate(lines, start=count + 1)}
+        count += len(lines)
         translation = translator.translate(lines, now=clock.now())
-        sys.stdout.buffer.write(b"".join([call + b"\n" for call in translation.calls]))
-        numbers = {}
-        if translation.quarantined:
-            numbers = {line.offset: number + place for place, line in enumerate(lines, start=1)}
-        number += len(lines)
+        sys.stdout.buffer.write(encode_lines(translation.calls))
         yield translation, numbers
+        numbers = {line.offset: numbers[line.offset] for line in translator.held()}
+    last = translator.finish()
+    sys.stdout.buffer.write(encode_lines(last.calls))
+    yield last, numbers
     sys.stdout.buffer.flush()
 
 

@@ -4,6 +4,7 @@ Only what ``appliance.wire.call.Call`` names is made, from normalised numbers, t
 passes through. The direction, where the PBX did not say, follows from what kind of number each party has.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from appliance.cdr.record import CallRecord
@@ -31,7 +32,18 @@ class CallEncoder:
     """Makes the calls of one feed. Remembers numbers until ``forget``, so that a batch normalises each one once."""
 
     __slots__ = (
-        *("_call_ids", "_called", "_calling", "_dialect", "_event_ids", "_feed", "_plan", "_policy", "_pseudonymizer"),
+        *(
+            "_call_ids",
+            "_called",
+            "_calling",
+            "_dialect",
+            "_event_ids",
+            "_feed",
+            "_key_version",
+            "_plan",
+            "_policy",
+            "_pseudonymizer",
+        ),
     )
 
     def __init__(
@@ -51,6 +63,7 @@ class CallEncoder:
         self._policy = policy
         self._feed = feed
         self._dialect = dialect
+        self._key_version = pseudonymizer.key_version
         self._calling: dict[str, Party] = {}
         self._called: dict[str, Party] = {}
 
@@ -63,33 +76,41 @@ class CallEncoder:
         self._calling.clear()
         self._called.clear()
 
-    def to_call(self, record: CallRecord) -> Call:
-        """Give what may leave of ``record``."""
+    def to_calls(self, records: Sequence[CallRecord]) -> list[Call]:
+        """Give what may leave of each record."""
+        event_ids = self._event_ids.tokens([record.natural_key for record in records])
+        call_ids = self._call_ids.tokens([record.call_key for record in records])
+        return list(map(self._to_call, records, event_ids, call_ids))
+
+    def _to_call(self, record: CallRecord, event_id: str, call_id: str) -> Call:
         calling = self._calling.get(record.calling) or self._party(record.calling, dialled=False)
         called = self._called.get(record.called) or self._party(record.called, dialled=True)
-        forwarded_to = self._party(record.forwarded_to, dialled=True) if record.forwarded_to else None
+        forwarded_to = None
+        if record.forwarded_to:
+            forwarded_to = self._called.get(record.forwarded_to) or self._party(record.forwarded_to, dialled=True)
         direction = record.direction
         if direction is Direction.UNKNOWN:
             direction = _DIRECTIONS.get((calling.category, called.category), direction)
+        # In the order of the wire's fields: naming all of them would cost as much again.
         return Call(
-            event_id=self._event_ids.token(record.natural_key),
-            call_id=self._call_ids.token(record.call_key),
-            leg=record.leg,
-            started_at=record.started_at,
-            answered_at=record.answered_at,
-            ended_at=record.ended_at,
-            ring_seconds=record.ring_seconds,
-            talk_seconds=record.talk_seconds,
-            total_seconds=record.total_seconds,
-            direction=direction,
-            disposition=record.disposition,
-            calling=calling,
-            called=called,
+            event_id,
+            call_id,
+            record.leg,
+            record.started_at,
+            record.answered_at,
+            record.ended_at,
+            record.ring_seconds,
+            record.talk_seconds,
+            record.total_seconds,
+            direction,
+            record.disposition,
+            calling,
+            called,
             # The same number in another spelling is no forward.
-            forwarded_to=None if forwarded_to == called else forwarded_to,
-            feed=self._feed,
-            dialect=self._dialect,
-            key_version=self._pseudonymizer.key_version,
+            None if forwarded_to == called else forwarded_to,
+            self._feed,
+            self._dialect,
+            self._key_version,
         )
 
     def _party(self, raw: str, *, dialled: bool) -> Party:

@@ -10,14 +10,15 @@ Not here: compressed rotations, globs, files that several names were given to be
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from appliance.cdr.framing import HEAD_BYTES, MAX_LINE_BYTES, REWIND_BYTES, Framer
+from appliance.cdr.dialect import Framer
+from appliance.cdr.framing import HEAD_BYTES, MAX_LINE_BYTES, REWIND_BYTES, LineFramer
 from appliance.cdr.record import Line
 from appliance.errors import SourceError
 from appliance.ports import SourceBatch
@@ -25,6 +26,9 @@ from appliance.ports import SourceBatch
 HASHED_BYTES: Final = 1024
 LOOK_BACK_BYTES: Final = REWIND_BYTES + MAX_LINE_BYTES
 """The window a parser must be shown, and one line more, which the cut at its start may spoil."""
+
+
+MakeFramer = Callable[[int], Framer]
 
 
 class FilePosition(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,10 +46,11 @@ class FilePosition(Struct, frozen=True, forbid_unknown_fields=True):
 class FileSource:
     """Implements ``ports.CdrSource`` for one path."""
 
-    def __init__(self, feed: str, path: Path) -> None:
-        """Follow ``path`` for ``feed``; nothing is opened before ``read``."""
+    def __init__(self, feed: str, path: Path, framer: MakeFramer = LineFramer) -> None:
+        """Follow ``path`` for ``feed``, cut by the dialect's framer; nothing is opened before ``read``."""
         self._feed = feed
         self._path = path
+        self._framer = framer
         self._target: FilePosition | None = None
         self._file: _OpenFile | None = None
 
@@ -72,7 +77,7 @@ class FileSource:
                 self._file = self._find()
             if self._file.was_rewritten():
                 self.close()
-                self._file = _OpenFile(self._path)
+                self._file = _OpenFile(self._path, self._framer)
             return self._file.read(max_bytes) or self._at_end(self._file)
         except OSError as error:
             self.close()
@@ -91,18 +96,18 @@ class FileSource:
             return last
         self.close()
         self._target = None
-        self._file = _OpenFile(self._path)
+        self._file = _OpenFile(self._path, self._framer)
         return self._file.read(HASHED_BYTES * 256)
 
     def _find(self) -> "_OpenFile":
         """The file that the position speaks of, at its path or renamed beside it; else the path's file from 0."""
         if self._target is not None:
             for candidate in self._candidates(self._target):
-                file = _OpenFile(candidate)
+                file = _OpenFile(candidate, self._framer)
                 if file.continue_at(self._target):
                     return file
                 file.close()
-        return _OpenFile(self._path)
+        return _OpenFile(self._path, self._framer)
 
     def _candidates(self, target: FilePosition) -> Iterator[Path]:
         if self._path.exists():
@@ -115,11 +120,12 @@ class FileSource:
 class _OpenFile:
     """One open file, read forward only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, framer: MakeFramer) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         status = os.fstat(self._descriptor)
         self.identity = (status.st_dev, status.st_ino)
-        self._framer = Framer(offset=0)
+        self._make_framer = framer
+        self._framer = framer(0)
         self._read_to = 0
         self._restarted = True
         self._preceding: list[Line] = []
@@ -139,7 +145,7 @@ class _OpenFile:
         if self._hash_before(position.offset) != position.tail_hash:
             return False
         self._preceding = self._look_back(position.offset)
-        self._framer = Framer(offset=position.offset)
+        self._framer = self._make_framer(position.offset)
         self._read_to = position.offset
         self._head = head
         self._tail_hash = position.tail_hash
@@ -196,9 +202,9 @@ class _OpenFile:
     def _look_back(self, offset: int) -> list[Line]:
         """What ``LineParser.rewind`` asks for: the lines shortly before ``offset``, and those at the file's start."""
         start = max(0, offset - LOOK_BACK_BYTES)
-        lines = Framer(offset=start).feed(os.pread(self._descriptor, offset - start, start))
+        lines = self._make_framer(start).feed(os.pread(self._descriptor, offset - start, start))
         if start == 0:
             return lines
         # The first of ``lines`` begins within a line; and the start of the file may hold a header.
-        head = Framer(offset=0).feed(os.pread(self._descriptor, min(start, HEAD_BYTES + MAX_LINE_BYTES), 0))
+        head = self._make_framer(0).feed(os.pread(self._descriptor, min(start, HEAD_BYTES + MAX_LINE_BYTES), 0))
         return [line for line in head if line.offset < HEAD_BYTES] + lines[1:]

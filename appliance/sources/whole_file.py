@@ -1,24 +1,25 @@
 """Reads a finished file from start to end, for ``preview``: its last line counts also without a line end."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance.cdr.framing import Framer
+from appliance.cdr.dialect import Framer
+from appliance.cdr.framing import LineFramer
 from appliance.cdr.record import Line
 from appliance.errors import SourceError
 
-CHUNK_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 1024 * 1024
 
 
-def read_lines(path: Path) -> Iterator[list[Line]]:
+def read_lines(path: Path, make_framer: Callable[[int], Framer] = LineFramer) -> Iterator[list[Line]]:
     """Give the file's lines, about a chunk at a time.
 
     Raises:
         SourceError: it cannot be read.
     """
-    framer = Framer(offset=0)
+    framer = make_framer(0)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 import zstandard
 
-from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
+from appliance.wire.batch import Batch, HighWater, Verdict
 from appliance.wire.call import Call
 from appliance.wire.limits import MAX_ANSWER_BYTES, MAX_COMPRESSED_BYTES, MAX_JSON_BYTES
 from appliance.wire.problem import Problem, ProblemCode
@@ -47,29 +47,19 @@ def encode_call(call: Call) -> bytes:
     return _ENCODER.encode(call)
 
 
+def encode_lines(calls: SequenceOf[Call]) -> bytes:
+    """Records as they stand in a batch, each with a newline behind it."""
+    return _ENCODER.encode_lines(calls)
+
+
 def encode_answer(message: Verdict | HighWater | Problem) -> bytes:
     """A receiver's answer as JSON."""
     return _ENCODER.encode(message)
 
 
-class _EncodedBatch(msgspec.Struct, tag_field="type", tag="batch.v1"):
-    """``Batch`` with its records already encoded; the same fields in the same order give the same bytes."""
-
-    epoch: int
-    sequence: int
-    key_protection: KeyProtection
-    records: list[msgspec.Raw]
-
-
 def encode_batch(batch: Batch) -> bytes:
     """The body of an ingest request: one zstd frame with its content size declared."""
     return _deflate(_ENCODER.encode(batch))
-
-
-def join_batch(calls: SequenceOf[bytes], *, epoch: int, sequence: int, key_protection: KeyProtection) -> bytes:
-    """The same body from records that ``encode_call`` gave, without decoding them again."""
-    raw = [msgspec.Raw(call) for call in calls]
-    return _deflate(_ENCODER.encode(_EncodedBatch(epoch, sequence, key_protection, raw)))
 
 
 def decode_batch(body: bytes) -> Batch:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cdr import asterisk_layout
+from appliance.cdr import asterisk_csv, asterisk_layout
 from appliance.wire.problem import ProblemCode
 from tests.support import data_inventory, docs_reference
 from tests.support.tree import PRODUCTS, ROOT, documents, found, name, python_files
@@ -100,10 +100,10 @@ def test_every_field_that_leaves_has_a_purpose() -> None:
 def test_every_column_of_asterisk_is_accounted_for() -> None:
     """What is read, and only that, is said to be read; the columns are those of the layouts."""
     known = {*asterisk_layout._MASTER, *asterisk_layout._FREEPBX, *asterisk_layout._NEW_COLUMNS}
-    unread = {column for column, treatment in data_inventory.ASTERISK.items() if treatment.endswith("is not read")}
+    unread = {column for column, treatment in asterisk_csv.COLUMNS.items() if treatment.endswith("is not read")}
     read = set(asterisk_layout.Fields._fields) | set(asterisk_layout._ALIASES)
-    assert set(data_inventory.ASTERISK) == known
-    assert set(data_inventory.ASTERISK) - unread == read
+    assert set(asterisk_csv.COLUMNS) == known
+    assert set(asterisk_csv.COLUMNS) - unread == read
 
 
 def test_every_problem_code_has_a_meaning() -> None:

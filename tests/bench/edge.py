@@ -24,7 +24,8 @@ from appliance.settings import load_site
 from appliance.sources.file_source import FileSource
 from appliance.sources.whole_file import read_lines
 from appliance.wire.batch import KeyProtection
-from appliance.wire.codec import decode_batch, encode_call
+from appliance.wire.call import Call
+from appliance.wire.codec import encode_call, encode_lines
 from tests.bench.figure import BUILD, Figure, rates
 from tests.support.cdr_generator import generate
 
@@ -51,17 +52,17 @@ def bench_pure() -> Iterator[Figure]:
         path = Path(folder) / "Master.csv"
         path.write_bytes(feed_bytes())
         count = feed_bytes().count(b"\n")
-        text = feed_bytes().decode("latin-1").splitlines()
 
         def preview() -> None:
             translate = translator().translate
             now = datetime.now(UTC)
             with Path(os.devnull).open("wb") as sink:
-                sink.writelines(b"\n".join(translate(lines, now=now).calls) for lines in read_lines(path))
+                sink.writelines(encode_lines(translate(lines, now=now).calls) for lines in read_lines(path))
 
         def csv_alone() -> None:
-            for _ in csv.reader(text):
-                pass
+            with path.open(encoding="latin-1", newline="") as file:
+                for _ in csv.reader(file):
+                    pass
 
         value, limit = rates(count, preview, csv_alone)
         for name in ("dialect.asterisk_csv", "preview"):
@@ -112,11 +113,10 @@ def bare_loop(folder: Path, runs: Iterator[int]) -> "BareLoop":
 class BareLoop:
     """csv.reader, four HMACs, one record encoded, zstd, AES-GCM and a FULL commit a thousand rows; no decision."""
 
-    def __init__(self, folder: Path, runs: Iterator[int], sample: bytes) -> None:
+    def __init__(self, folder: Path, runs: Iterator[int], sample: Call) -> None:
         self._folder = folder
         self._runs = runs
-        batch = b'{"type":"batch.v1","epoch":1,"sequence":1,"key_protection":"file","records":[' + sample + b"]}"
-        self._call = decode_batch(zstandard.compress(batch)).records[0]
+        self._call = sample
 
     def __call__(self) -> None:
         """Run it over the same file into a database of the same pragmas."""
@@ -152,14 +152,14 @@ class BareLoop:
 
 def bench_commits() -> Iterator[Figure]:
     """``commit_encrypted_over_plain`` at a batch of 1,000: the product's append against plain rows in SQLite."""
-    lines = next(iter(batches_of_calls()))
+    calls = next(iter(batches_of_calls()))
     with tempfile.TemporaryDirectory(dir=BUILD) as name:
         runs = iter(range(1000))
 
         def encrypted() -> None:
             buffer = open_buffer(Path(name) / f"sealed-{next(runs)}.db")
             for _ in range(20):
-                buffer.append(Intake("bench", "2026-01-01", lines, (), 0, b"position"))
+                buffer.append(Intake("bench", "2026-01-01", calls, (), 0, b"position"))
             buffer.close()
 
         def plain() -> None:
@@ -168,16 +168,16 @@ def bench_commits() -> Iterator[Figure]:
             connection.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, content BLOB)")
             for _ in range(20):
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT INTO row (content) VALUES (?)", [(line,) for line in lines])
+                connection.executemany("INSERT INTO row (content) VALUES (?)", [(encode_call(call),) for call in calls])
                 connection.execute("COMMIT")
             connection.close()
 
-        value, limit = rates(20 * len(lines), encrypted, plain)
+        value, limit = rates(20 * len(calls), encrypted, plain)
         yield Figure("commit_encrypted_over_plain", value, "records/s of a core", "plain rows in SQLite", limit)
 
 
-def batches_of_calls() -> Iterator[list[bytes]]:
-    """Encoded records, a thousand at a time."""
+def batches_of_calls() -> Iterator[list[Call]]:
+    """Records that may leave, a thousand at a time."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Master.csv"
         path.write_bytes(feed_bytes())

@@ -12,8 +12,8 @@ from appliance.ports import PendingBatch
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from appliance.uplink.https_uplink import HttpsUplink
-from appliance.wire.batch import KeyProtection
-from appliance.wire.codec import decode_batch, join_batch
+from appliance.wire.batch import Batch, KeyProtection
+from appliance.wire.codec import decode_batch, encode_batch
 from tests.bench.edge import batches_of_calls
 from tests.bench.figure import Figure
 from tests.support.receiver_process import ReceiverProcess
@@ -24,9 +24,7 @@ FILE = KeyProtection.FILE
 def bench_ingest() -> Iterator[Figure]:
     """``ingest_end_to_end``: records a second of wall time, against decoding and checking alone."""
     batches = [
-        PendingBatch(
-            1, place, len(calls), join_batch(calls, epoch=1, sequence=place, key_protection=KeyProtection.FILE)
-        )
+        PendingBatch(1, place, len(calls), encode_batch(Batch(1, place, KeyProtection.FILE, calls)))
         for place, calls in enumerate(batches_of_calls(), start=1)
     ]
     records = sum(batch.records for batch in batches)

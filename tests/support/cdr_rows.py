@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from appliance.cdr.dialect import FeedContext, LineParser
 from appliance.cdr.dialects import find_dialect
-from appliance.cdr.framing import Framer
-from appliance.cdr.record import CallRecord, FeedContext, Line, LineParser, Outcome, Quarantined
+from appliance.cdr.framing import LineFramer
+from appliance.cdr.line_parser import Outcome
+from appliance.cdr.record import CallRecord, Line
 from appliance.numbering.plan import NumberingPlan
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
@@ -45,15 +47,24 @@ def parser(zone: str = "Europe/Brussels") -> LineParser:
 
 def frame(data: bytes) -> list[Line]:
     """All lines of a finished file."""
-    framer = Framer()
+    framer = LineFramer()
     lines = framer.feed(data)
     last = framer.finish()
     return [*lines, last] if last else lines
 
 
+def outcomes(one: LineParser, lines: Sequence[Line], *, now: datetime = NOW) -> list[Outcome]:
+    """What each line gave, in order: a record, a reason, or None for no record."""
+    found: list[Outcome] = []
+    for line in lines:
+        parsed = one.parse([line], now=now)
+        found.append([*parsed.records, *(item.reason for item in parsed.refused), None][0])
+    return found
+
+
 def parse(data: bytes, *, zone: str = "Europe/Brussels", now: datetime = NOW) -> list[Outcome]:
     """The outcomes of a whole file."""
-    return parser(zone).parse(frame(data), now=now)
+    return outcomes(parser(zone), frame(data), now=now)
 
 
 def only_record(data: bytes, *, zone: str = "Europe/Brussels") -> CallRecord:
@@ -65,7 +76,9 @@ def only_record(data: bytes, *, zone: str = "Europe/Brussels") -> CallRecord:
 
 def reason(outcome: Outcome) -> str:
     """Why it was refused, or what it is."""
-    return outcome.reason.value if isinstance(outcome, Quarantined) else type(outcome).__name__
+    if outcome is None:
+        return "ignored"
+    return "record" if isinstance(outcome, CallRecord) else outcome.value
 
 
 def master(**columns: str) -> bytes:

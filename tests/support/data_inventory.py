@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import inspect
 
+from appliance.cdr.dialects import DIALECTS
 from appliance.wire.batch import Batch
 from appliance.wire.call import Call, Party
 
@@ -69,39 +70,6 @@ PURPOSE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "clear_digits": "Lets staff recognise a number that they know; the site may lower it to none.",
     },
 }
-ASTERISK: Final[dict[str, str]] = {
-    "src": "number: becomes the calling party",
-    "dst": "number: becomes the called party",
-    "cnum": "number: becomes the calling party where `src` is empty",
-    "did": "number: becomes the called party where `dst` names none; also tells an incoming call",
-    "clid": "never leaves; looked at only to see that the caller withheld the number",
-    "dcontext": "never leaves; looked at only to tell an incoming call",
-    "dstchannel": "never leaves; a number that a forward dials becomes the forwarded-to party",
-    "start": "time: converted to UTC",
-    "calldate": "time: converted to UTC",
-    "answer": "time: converted to UTC",
-    "end": "time: converted to UTC",
-    "duration": "whole seconds",
-    "billsec": "whole seconds",
-    "disposition": "one of six values",
-    "uniqueid": "never leaves; goes into a keyed hash, and its epoch decides what the local time meant",
-    "linkedid": "never leaves; goes into a keyed hash",
-    "sequence": "never leaves; goes into a keyed hash",
-    "accountcode": "never leaves, is not read",
-    "channel": "never leaves, is not read",
-    "lastapp": "never leaves, is not read",
-    "lastdata": "never leaves, is not read",
-    "amaflags": "never leaves, is not read",
-    "userfield": "never leaves, is not read",
-    "peeraccount": "never leaves, is not read",
-    "recordingfile": "never leaves, is not read",
-    "cnam": "never leaves, is not read",
-    "outbound_cnum": "never leaves, is not read",
-    "outbound_cnam": "never leaves, is not read",
-    "dst_cnam": "never leaves, is not read",
-}
-COLUMNS: Final[dict[str, dict[str, str]]] = {"asterisk_csv": ASTERISK}
-"""By dialect: what becomes of each column."""
 
 
 def inventory() -> str:
@@ -111,10 +79,10 @@ def inventory() -> str:
         parts.append(f"\n## {kind.__name__}\n\n{_summary(kind)}\n\n")
         parts.append("| field | form | what it is | purpose |\n|---|---|---|---|\n")
         parts += [_row(field, purposes[field.encode_name]) for field in fields_of(kind)]
-    for dialect, treatments in COLUMNS.items():
-        parts.append(f"\n## Columns of `{dialect}`\n\nAny other column of a line is not read.\n\n")
+    for dialect in DIALECTS.values():
+        parts.append(f"\n## Columns of `{dialect.name}`\n\nAny other column of a line is not read.\n\n")
         parts.append("| column | what becomes of it |\n|---|---|\n")
-        parts += [f"| `{column}` | {treatment} |\n" for column, treatment in treatments.items()]
+        parts += [f"| `{column}` | {treatment} |\n" for column, treatment in dialect.columns.items()]
     parts.append("\nA row without `uniqueid` and `sequence` is told apart by a keyed hash of the whole line.\n")
     return "".join(parts)
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from appliance.ports import Intake, QuarantinedLine
 from appliance.wire.batch import HighWater, Refusal, Verdict
 from appliance.wire.call import NIBBLE_LETTERS, Call, Category, Direction, Disposition, Party
-from appliance.wire.codec import encode_call
 
 START = datetime(2026, 10, 20, 8, 0, tzinfo=UTC)
 
@@ -57,7 +56,7 @@ def intake(
     return Intake(
         feed=feed,
         day="2026-10-20",
-        calls=[encode_call(call(number, feed=feed)) for number in numbers],
+        calls=[call(number, feed=feed) for number in numbers],
         quarantined=quarantined,
         ignored=ignored,
         position=position,

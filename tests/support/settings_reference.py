@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import NODEFAULT, Struct, structs
 
+from appliance.cdr.dialect import Layout
 from appliance.settings import Settings, description_of
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference/settings.md"
@@ -16,24 +17,25 @@ HEAD = """\
 Generated from `appliance/settings.py` by `python -m tests.support.settings_reference`; do not edit.
 
 The appliance reads one TOML file (`--settings`, by default `/etc/natalia/appliance.toml`). `SITE.toml` for
-`natalia-appliance preview --site` holds the tables `[site]` and `[privacy]` alone. An option that is not listed here
-is refused, every mistake is reported at once, and nothing invalid falls back to a default.
+`natalia-appliance preview --site` holds the tables `[site]`, `[privacy]` and, in place of `[feeds.layout]`, `[layout]`.
+An option that is not listed here is refused, every mistake is reported at once, and nothing invalid falls back to a
+default.
 """
 
 
 def render() -> str:
     """The whole document."""
-    tables = [_table(item) for item in structs.fields(Settings)]
-    return HEAD + "".join(tables)
+    tables = [_table(f"[{item.encode_name}]", item.type) for item in structs.fields(Settings)]
+    return HEAD + "".join(tables) + _table("[feeds.layout]", Layout)
 
 
-def _table(item: structs.FieldInfo) -> str:
-    kind, title = _struct_of(item.type), f"[{item.encode_name}]"
-    if kind is not item.type:
+def _table(title: str, of: Any) -> str:
+    kind = _struct_of(of)
+    if kind is not of:
         title = f"[{title}]"
     lines = [f"\n## `{title}`\n", f"{(kind.__doc__ or '').splitlines()[0]}\n"]
     lines += ["| option | what it is | form | default |", "|---|---|---|---|"]
-    lines += [_row(option) for option in structs.fields(kind)]
+    lines += [_row(option) for option in structs.fields(kind) if option.type is not Layout]
     return "\n".join(lines) + "\n"
 
 
@@ -55,16 +57,17 @@ def _form(kind: Any) -> str:
         schema = next(choice for choice in schema["anyOf"] if choice != {"type": "null"})
     bounds = [schema.get(lower, schema.get(exclusive)) for lower, exclusive in _BOUNDS]
     limits = "" if bounds == [None, None] else f", {'above ' if 'exclusiveMinimum' in schema else ''}{_span(bounds)}"
-    if schema["type"] == "array":
+    if schema.get("type") == "array":
         return f"list of {_form_of_items(schema['items'])}"
-    return f"{schema['type']}{limits}"
+    return f"{schema['type']}{limits}" if "type" in schema else " or ".join(f"`{value}`" for value in schema["enum"])
 
 
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 
 
 def _form_of_items(schema: dict[str, Any]) -> str:
-    return f"{schema['type']}s, {_span([schema['minimum'], schema['maximum']])}"
+    bounds = f", {_span([schema['minimum'], schema['maximum']])}" if "minimum" in schema else ""
+    return f"{schema['type']}s{bounds}"
 
 
 def _span(bounds: list[Any]) -> str:

@@ -10,8 +10,9 @@ import httpx
 import msgspec
 
 from appliance import daemon
-from appliance.cdr.framing import Framer
+from appliance.cdr.framing import LineFramer
 from appliance.settings import load_settings
+from appliance.wire.codec import encode_call
 
 Call = dict[str, Any]
 
@@ -46,15 +47,15 @@ class Expected:
         )
         self.by_event: dict[str, tuple[bytes, Call]] = {}
         self.records = self.quarantined = self.ignored = 0
-        framer = Framer(offset=0)
+        framer = LineFramer(offset=0)
         lines = framer.feed(feed.read_bytes())
         self.lines = len(lines)
         for line in lines:
             translation = translator.translate([line], now=datetime.now(UTC))
             self.quarantined += len(translation.quarantined)
             self.ignored += translation.ignored
-            for encoded in translation.calls:
-                call: Call = msgspec.json.decode(encoded)
+            for made in translation.calls:
+                call: Call = msgspec.json.decode(encode_call(made))
                 self.records += 1
                 self.by_event[call["event_id"]] = (line.content, call)
 

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cdr.csv_rows import read_rows
+from appliance.cdr.csv_rows import csv_rows
 from appliance.cdr.framing import MAX_LINE_BYTES
 from appliance.cdr.record import Line, QuarantineReason
 
 
 def rows(*contents: bytes) -> list[object]:
     """Rows of lines that stand anywhere."""
-    return list(read_rows([Line(offset, content) for offset, content in enumerate(contents)]))
+    return list(csv_rows()([Line(offset, content) for offset, content in enumerate(contents)]))
 
 
 def test_no_lines_give_no_rows() -> None:

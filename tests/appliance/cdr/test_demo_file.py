@@ -42,7 +42,7 @@ def test_the_demo_file_has_the_quirks_of_a_real_one() -> None:
     """Every category, direction and outcome that matters, forwards, queues, both hours of the fold, equal rows."""
     data = generate()
     encode = encoder()
-    calls = [encode.to_call(outcome) for outcome in parse(data) if isinstance(outcome, CallRecord)]
+    calls = [encode.to_calls([outcome])[0] for outcome in parse(data) if isinstance(outcome, CallRecord)]
     assert len(calls) >= 1000
     assert {call.calling.category for call in calls} == {Category.EXTERNAL, Category.INTERNAL, Category.WITHHELD}
     assert {call.called.category for call in calls} >= {
@@ -66,4 +66,4 @@ def test_equal_rows_of_the_demo_file_are_two_calls() -> None:
     """No event id occurs twice: the receiver stores as many as the file has records."""
     encode = encoder()
     records = [outcome for outcome in parse(generate()) if isinstance(outcome, CallRecord)]
-    assert len({encode.to_call(record).event_id for record in records}) == len(records)
+    assert len({encode.to_calls([record])[0].event_id for record in records}) == len(records)

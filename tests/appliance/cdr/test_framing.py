@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cdr.framing import MAX_LINE_BYTES, Framer
+from appliance.cdr.framing import MAX_LINE_BYTES, LineFramer
 from appliance.cdr.record import Line
 
 PIECES = st.lists(
@@ -17,7 +17,7 @@ PIECES = st.lists(
 
 def chunked(data: bytes, cuts: list[int]) -> tuple[list[Line], Line | None]:
     """Feed ``data`` cut at ``cuts``."""
-    framer = Framer()
+    framer = LineFramer()
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     lines = [line for start, end in itertools.pairwise(edges) for line in framer.feed(data[start:end])]
     return lines, framer.finish()
@@ -26,14 +26,14 @@ def chunked(data: bytes, cuts: list[int]) -> tuple[list[Line], Line | None]:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_each_line_end_ends_a_line(end: bytes) -> None:
     """LF, CRLF and a lone CR give the same content; the offset is where the line starts."""
-    lines = Framer().feed(b"ab" + end + b"" + end + b"c" + end + b"d")
+    lines = LineFramer().feed(b"ab" + end + b"" + end + b"c" + end + b"d")
     assert [line.content for line in lines] == [b"ab", b"", b"c"]
     assert [line.offset for line in lines] == [0, 2 + len(end), 2 + 2 * len(end)]
 
 
 def test_an_unfinished_line_is_held_back() -> None:
     """What has no line end is not given out, and counted as pending; ``offset`` is where it starts."""
-    framer = Framer()
+    framer = LineFramer()
     assert framer.feed(b"one\ntw") == [Line(0, b"one")]
     assert (framer.pending, framer.offset) == (2, 4)
     assert framer.feed(b"o\n") == [Line(4, b"two")]
@@ -42,7 +42,7 @@ def test_an_unfinished_line_is_held_back() -> None:
 
 def test_finish_gives_the_last_line_without_its_end() -> None:
     """A finished file's last line is given once."""
-    framer = Framer(100)
+    framer = LineFramer(100)
     framer.feed(b"torn")
     assert framer.finish() == Line(100, b"torn")
     assert framer.finish() is None
@@ -51,7 +51,7 @@ def test_finish_gives_the_last_line_without_its_end() -> None:
 
 def test_a_carriage_return_at_the_edge_waits_for_what_follows() -> None:
     """A CRLF cut in two chunks is one line end, not two."""
-    framer = Framer()
+    framer = LineFramer()
     assert framer.feed(b"ab\r") == []
     assert framer.pending == 3
     assert framer.feed(b"\ncd\n") == [Line(0, b"ab"), Line(4, b"cd")]
@@ -59,27 +59,27 @@ def test_a_carriage_return_at_the_edge_waits_for_what_follows() -> None:
 
 def test_a_carriage_return_at_the_very_end_is_a_line_end() -> None:
     """The last line of a Mac export ends in CR; nothing of it is lost when the file is finished."""
-    framer = Framer()
+    framer = LineFramer()
     framer.feed(b"ab\r")
     assert framer.finish() == Line(0, b"ab")
 
 
 def test_a_byte_order_mark_is_no_content() -> None:
     """It is taken off the first line of a file, and only there."""
-    framer = Framer()
+    framer = LineFramer()
     lines = framer.feed(b"\xef\xbb") + framer.feed(b"\xbfa\n\xef\xbb\xbfb\n")
     assert lines == [Line(0, b"a"), Line(5, b"\xef\xbb\xbfb")]
 
 
 def test_nuls_before_a_line_are_no_content() -> None:
     """They are taken off its start, not out of its middle; the offset counts them."""
-    assert Framer(10).feed(b"\0\0a\0b\nc\n") == [Line(10, b"a\0b"), Line(16, b"c")]
+    assert LineFramer(10).feed(b"\0\0a\0b\nc\n") == [Line(10, b"a\0b"), Line(16, b"c")]
 
 
 def test_the_longest_line_is_whole() -> None:
     """A line of exactly the bound is not cut; one byte more shows by its length."""
     at_bound, over = b"x" * MAX_LINE_BYTES, b"x" * (MAX_LINE_BYTES + 1)
-    lines = Framer(1).feed(at_bound + b"\n" + over + b"y\nz\n")
+    lines = LineFramer(1).feed(at_bound + b"\n" + over + b"y\nz\n")
     assert [len(line.content) for line in lines] == [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 1]
     assert lines[2].offset == 1 + 2 * MAX_LINE_BYTES + 1 + 3
 
@@ -87,7 +87,7 @@ def test_the_longest_line_is_whole() -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_reading_goes_on_after_a_line_too_long(end: bytes) -> None:
     """Chunks of an endless line give nothing, then one cut line, then the next line at its true offset."""
-    framer = Framer()
+    framer = LineFramer()
     size = 200 * 1024
     for _ in range(3):
         assert framer.feed(b"x" * size) == []
@@ -100,7 +100,7 @@ def test_reading_goes_on_after_a_line_too_long(end: bytes) -> None:
 
 def test_an_endless_line_costs_bounded_memory() -> None:
     """10 MB without a line end hold no more than the bound (and one chunk)."""
-    framer = Framer()
+    framer = LineFramer()
     chunk = b"x" * (256 * 1024)
     tracemalloc.start()
     for _ in range(40):
@@ -113,7 +113,7 @@ def test_an_endless_line_costs_bounded_memory() -> None:
 
 def test_a_torn_endless_line_is_given_cut_at_the_end() -> None:
     """A file that ends within a line too long gives that line, cut."""
-    framer = Framer()
+    framer = LineFramer()
     framer.feed(b"x" * 300_000)
     line = framer.finish()
     assert line is not None
@@ -132,9 +132,9 @@ def test_a_new_framer_goes_on_from_the_offset(pieces: list[bytes], cut: int) -> 
     """Reading again from ``offset`` gives the lines that were still to come."""
     data = b"".join(pieces)
     whole, last = chunked(data, [])
-    first = Framer()
+    first = LineFramer()
     before = first.feed(data[: cut % (len(data) + 1)])
-    second = Framer(first.offset)
+    second = LineFramer(first.offset)
     after = second.feed(data[first.offset :])
     assert before + after == whole
     assert second.finish() == last

@@ -15,12 +15,12 @@ RECORD = only_record(master())
 def call(*, calling: str = "0475123456", called: str = "201", forwarded_to: str = "", clear_digits: int = 4) -> Call:
     """The call of a record with these parties."""
     record = replace(RECORD, calling=calling, called=called, forwarded_to=forwarded_to)
-    return encoder(clear_digits=clear_digits).to_call(record)
+    return encoder(clear_digits=clear_digits).to_calls([record])[0]
 
 
 def test_times_counts_and_feed_are_carried() -> None:
     """As the record has them."""
-    made = encoder().to_call(RECORD)
+    made = encoder().to_calls([RECORD])[0]
     assert (made.started_at, made.answered_at, made.ended_at) == (
         RECORD.started_at,
         RECORD.answered_at,
@@ -85,7 +85,7 @@ def test_the_parties_decide_a_direction_that_the_pbx_does_not_say(
 def test_a_direction_that_the_pbx_says_stands() -> None:
     """It knows its trunks."""
     record = replace(RECORD, calling="201", called="202", direction=Direction.INBOUND)
-    assert encoder().to_call(record).direction is Direction.INBOUND
+    assert encoder().to_calls([record])[0].direction is Direction.INBOUND
 
 
 def test_a_forward_has_a_third_party() -> None:
@@ -100,8 +100,8 @@ def test_a_forward_has_a_third_party() -> None:
 def test_ids_follow_the_keys() -> None:
     """The same record has the same event id, the legs of one call the same call id."""
     encode = encoder()
-    first, again = encode.to_call(RECORD), encode.to_call(RECORD)
-    other = encode.to_call(replace(RECORD, natural_key=b"another"))
+    first, again = encode.to_calls([RECORD])[0], encode.to_calls([RECORD])[0]
+    other = encode.to_calls([replace(RECORD, natural_key=b"another")])[0]
     assert first == again
     assert first.event_id != other.event_id
     assert first.call_id == other.call_id
@@ -110,26 +110,26 @@ def test_ids_follow_the_keys() -> None:
 def test_forgetting_leaves_no_number_and_changes_no_call() -> None:
     """Clear numbers exist only within a batch."""
     encode = encoder()
-    before = encode.to_call(RECORD)
+    before = encode.to_calls([RECORD])[0]
     assert encode._calling
     encode.forget()
     assert not encode._calling
     assert not encode._called
-    assert encode.to_call(RECORD) == before
+    assert encode.to_calls([RECORD])[0] == before
 
 
 def test_the_memo_is_bounded_without_forgetting() -> None:
     """A caller that never forgets costs no more than the bound."""
     encode = encoder()
     for number in range(_MEMO_ENTRIES + 5):
-        encode.to_call(replace(RECORD, calling=str(number)))
+        encode.to_calls([replace(RECORD, calling=str(number))])[0]
     assert len(encode._calling) <= _MEMO_ENTRIES
 
 
 def test_the_repr_names_the_feed_alone() -> None:
     """Numbers that it remembers stay hidden."""
     encode = encoder()
-    encode.to_call(RECORD)
+    encode.to_calls([RECORD])[0]
     assert repr(encode) == "CallEncoder(feed='main')"
 
 

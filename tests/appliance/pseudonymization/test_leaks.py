@@ -27,7 +27,7 @@ def encoded(data: bytes, *, zone: str = "Europe/Brussels") -> Iterator[str]:
     encode = encoder()
     for outcome in parse(data, zone=zone):
         if isinstance(outcome, CallRecord):
-            yield TIMES.sub("", encode_call(encode.to_call(outcome)).decode())
+            yield TIMES.sub("", encode_call(encode.to_calls([outcome])[0]).decode())
 
 
 def pieces(data: bytes) -> set[str]:
