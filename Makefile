@@ -57,6 +57,10 @@ bench: $(READY) ## Measure, each figure as a ratio to its limit in the same run.
 	@mkdir -p build/bench
 	@$(BIN)/python -m tests.bench $(if $(BENCH),--only "$(BENCH)")
 
+.PHONY: fuzz
+fuzz: $(READY) ## Fuzz every dialect and codec, coverage-guided. SECONDS=30 for each; WRITE=1 writes docs/reference/fuzzing.md
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),30) $(if $(filter 1,$(WRITE)),--write)
+
 .PHONY: docs
 docs: $(READY) ## Regenerate the generated documents
 	@$(BIN)/python -m tests.support.docs_reference
