@@ -17,10 +17,15 @@ from appliance.cdr.record import QuarantineReason
 PLAUSIBLE: Final = timedelta(hours=36)
 """How far a record's time may lie from its evidence: a call may last a day, day and month swapped are 28 days apart."""
 
-_ISO: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)", re.ASCII)
-_SLASHED: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
+_ISO: Final = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})[ T](\d{1,2}):(\d\d)(?::(\d\d))?", re.ASCII)
+_DAY_FIRST: Final = re.compile(
+    r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d))?(?: ([AaPp])[Mm])?", re.ASCII
+)
+"""Or month first: spreadsheets write dates as their country does; only with dots it is always the day."""
+_NOON: Final = 12
 _WITHIN_HOUR: Final = {f":{second // 60:02}:{second % 60:02}": timedelta(seconds=second) for second in range(3600)}
 _HOUR_TEXT: Final = len("2026-10-19 08")
+_FULL_TEXT: Final = len("2026-10-19 08:00:00")
 _HOURS_KEPT: Final = 4096
 """Bound of the memo: about half a year of hours, some 600 KiB."""
 
@@ -57,7 +62,10 @@ class LocalTimes:
         self._hours: dict[str, datetime] = {}
 
     def read(self, text: str) -> Reading | None:
-        """Read ``YYYY-mm-dd HH:MM:SS``, or day/month/year in either order; None if it is no time at all."""
+        """Read ``YYYY-mm-dd HH:MM:SS``, or day/month/year in either order; None if it is no time at all.
+
+        A spreadsheet may have left out the seconds and the zeros in front, and written AM or PM.
+        """
         try:
             return self._hours[text[:_HOUR_TEXT]] + _WITHIN_HOUR[text[_HOUR_TEXT:]]
         except KeyError:
@@ -65,14 +73,17 @@ class LocalTimes:
 
     def _read(self, text: str) -> Reading | None:
         if match := _ISO.fullmatch(text):
-            year, month, day, hour, minute, second = map(int, match.groups())
-            if text[10] == " ":
-                self._remember(text[:_HOUR_TEXT], (year, month, day), hour)
-            return self.civil([(year, month, day)], (hour, minute, second))
-        if match := _SLASHED.fullmatch(text):
-            first, other, year, hour, minute, second = (int(group or 0) for group in match.groups())
-            dates = [(year, other, first), (year, first, other)]
-            return self.civil(dates[: 1 if first == other else 2], (hour, minute, second))
+            year, _, month, day, hour, minute, second = match.groups()
+            date, time = (int(year), int(month), int(day)), (int(hour), int(minute), int(second or 0))
+            if len(text) == _FULL_TEXT and text[10] == " ":
+                self._remember(text[:_HOUR_TEXT], date, time[0])
+            return self.civil([date], time)
+        if match := _DAY_FIRST.fullmatch(text):
+            first, separator, other, year, hour, minute, second, half = match.groups()
+            time = (_hour_of_day(int(hour), half), int(minute), int(second or 0))
+            day_first, month_first = (int(year), int(other), int(first)), (int(year), int(first), int(other))
+            only_day_first = separator == "." or first == other
+            return self.civil([day_first] if only_day_first else [day_first, month_first], time)
         return None
 
     def _remember(self, text: str, date: tuple[int, int, int], hour: int) -> None:
@@ -109,6 +120,13 @@ class LocalTimes:
             # The years 1 and 9999 have no neighbour to convert to.
             return (), False
         return ((early,) if early == late else (early, late)), exists
+
+
+def _hour_of_day(hour: int, half: str | None) -> int:
+    """Give the hour of 24; one that no clock of 12 hours shows is given as one that no day has."""
+    if not half:
+        return hour
+    return hour % _NOON + (_NOON if half in "Pp" else 0) if 1 <= hour <= _NOON else 24
 
 
 def _existing(dates: list[tuple[int, int, int]], time: tuple[int, int, int]) -> list[datetime]:

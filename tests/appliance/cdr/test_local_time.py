@@ -33,10 +33,47 @@ def test_summer_and_winter_time() -> None:
         assert times.read("2026-12-01T12:00:00") == at("2026-12-01T11:00:00")
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2026-10-20", "2026-10-20 09:00", "09:00:00", "2026-10-2 09:00:00"])
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-10-20", "2026-10-20 9", "09:00:00", "2026-10/20 09:00:00"])
 def test_what_is_no_time_is_none(text: str) -> None:
     """It is for the layout to say what that means."""
     assert LocalTimes(BRUSSELS).read(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-10-20 21:05", "2026/10/20 21:05", "2026-10-20T21:05:00", "20.10.2026 21:05", "20-10-2026 21:05:00"),
+        *("20/10/2026 21:05", "10/20/2026 9:05 PM", "10/20/2026 09:05:00 pm"),
+    ],
+)
+def test_spreadsheets_write_times_in_their_own_way(text: str) -> None:
+    """Without seconds, without zeros, with their country's separators or clock."""
+    assert LocalTimes(BRUSSELS).read(text) == at("2026-10-20T19:05:00")
+
+
+def test_days_of_one_digit() -> None:
+    """Zeros in front are a matter of taste; what follows the hour is not remembered with them."""
+    times = LocalTimes(BRUSSELS)
+    for _ in range(2):
+        assert times.read("2026-10-2 9:00:00") == at("2026-10-02T07:00:00")
+        assert times.read("2026-1-20 9:00:00") == at("2026-01-20T08:00:00")
+        assert times.read("2026-10-20 9:00:00") == at("2026-10-20T07:00:00")
+        assert times.read("2026-10-20 9::00:00") is None
+    assert times.read("1.10.2026 9:00") == at("2026-10-01T07:00:00")
+
+
+@pytest.mark.parametrize(("text", "hour"), [("12:05 AM", 22), ("12:05 PM", 10), ("1:05 am", 23), ("11:05 PM", 21)])
+def test_a_clock_of_twelve_hours(text: str, hour: int) -> None:
+    """Twelve is the hour before one."""
+    read = LocalTimes(BRUSSELS).read(f"10/20/2026 {text}")
+    assert isinstance(read, datetime)
+    assert read.hour == hour
+
+
+@pytest.mark.parametrize("text", ["0:05 AM", "13:05 PM"])
+def test_an_hour_that_such_a_clock_does_not_have(text: str) -> None:
+    """It is no time of day."""
+    assert uncertain(f"10/20/2026 {text}").reason is QuarantineReason.DATE_INVALID
 
 
 @pytest.mark.parametrize(
