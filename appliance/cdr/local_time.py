@@ -23,7 +23,7 @@ _DAY_FIRST: Final = re.compile(
 )
 """Or month first: spreadsheets write dates as their country does; only with dots it is always the day."""
 _NOON: Final = 12
-_WITHIN_HOUR: Final = {f":{second // 60:02}:{second % 60:02}": timedelta(seconds=second) for second in range(3600)}
+WITHIN_HOUR: Final = {f":{second // 60:02}:{second % 60:02}": timedelta(seconds=second) for second in range(3600)}
 _HOUR_TEXT: Final = len("2026-10-19 08")
 _FULL_TEXT: Final = len("2026-10-19 08:00:00")
 _HOURS_KEPT: Final = 4096
@@ -67,7 +67,7 @@ class LocalTimes:
         A spreadsheet may have left out the seconds and the zeros in front, and written AM or PM.
         """
         try:
-            return self._hours[text[:_HOUR_TEXT]] + _WITHIN_HOUR[text[_HOUR_TEXT:]]
+            return self._hours[text[:_HOUR_TEXT]] + WITHIN_HOUR[text[_HOUR_TEXT:]]
         except KeyError:
             return self._read(text)
 
