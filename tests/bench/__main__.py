@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
-from tests.bench.edge import bench_commits, bench_edge_way, bench_pure
+from appliance.cdr.dialects import DIALECTS
+from tests.bench.dialects import bench_dialects
+from tests.bench.edge import bench_commits, bench_edge_way, bench_preview
 from tests.bench.figure import Figure
 from tests.bench.ingest import bench_ingest
 from tests.bench.system import bench_system
 
-BENCHES: dict[Callable[[], Iterator[Figure]], tuple[str, ...]] = {
-    bench_pure: ("dialect.asterisk_csv", "preview"),
+BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
+    bench_dialects: tuple(f"dialect.{name}" for name in DIALECTS),
+    bench_preview: ("preview",),
     bench_edge_way: ("edge_way", "edge_way_wall", "bytes_on_disk_per_record"),
     bench_commits: ("commit_encrypted_over_plain",),
     bench_system: ("resident_mb_backlog", "full_way", "idle_core_share"),
@@ -29,7 +32,7 @@ def main(only: str | None) -> None:
     for bench, names in BENCHES.items():
         if only and only not in names:
             continue
-        for figure in bench():
+        for figure in bench(only):
             if only in (None, figure.name):
                 figures.append(figure)
                 click.echo(

@@ -25,7 +25,7 @@ from appliance.sources.file_source import FileSource
 from appliance.sources.whole_file import read_lines
 from appliance.wire.batch import KeyProtection
 from appliance.wire.call import Call
-from appliance.wire.codec import encode_call, encode_lines
+from appliance.wire.codec import ZSTD_LEVEL, encode_call, encode_lines
 from tests.bench.figure import BUILD, Figure, rates
 from tests.support.cdr_generator import generate
 
@@ -46,8 +46,8 @@ def translator() -> Translator:
     return open_translator("asterisk_csv", site=load_site(SITE), secret=SECRET, feed="bench")
 
 
-def bench_pure() -> Iterator[Figure]:
-    """``dialect.asterisk_csv`` and ``preview``: lines in, encoded records out, against ``csv.reader`` alone."""
+def bench_preview(_only: str | None = None) -> Iterator[Figure]:
+    """``preview``: file in, encoded records out, against ``csv.reader`` alone over the same file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Master.csv"
         path.write_bytes(feed_bytes())
@@ -65,11 +65,10 @@ def bench_pure() -> Iterator[Figure]:
                     pass
 
         value, limit = rates(count, preview, csv_alone)
-        for name in ("dialect.asterisk_csv", "preview"):
-            yield Figure(name, value, "records/s", "csv.reader alone", limit)
+        yield Figure("preview", value, "records/s", "csv.reader alone", limit)
 
 
-def bench_edge_way() -> Iterator[Figure]:
+def bench_edge_way(_only: str | None = None) -> Iterator[Figure]:
     """``edge_way``: file to committed, sealed batch, against a bare loop of the same primitives."""
     with tempfile.TemporaryDirectory(dir=BUILD) as name:
         folder = Path(name)
@@ -140,7 +139,7 @@ class BareLoop:
         connection.close()
 
     def _commit(self, connection: sqlite3.Connection, aead: AESGCM, rows: list[bytes]) -> None:
-        blob = aead.encrypt(os.urandom(12), zstandard.ZstdCompressor(level=3).compress(b",".join(rows)), None)
+        blob = aead.encrypt(os.urandom(12), zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(b",".join(rows)), None)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(
             "INSERT INTO batch (epoch, sequence, feed, day, records, previous, body)"
@@ -150,7 +149,7 @@ class BareLoop:
         connection.execute("COMMIT")
 
 
-def bench_commits() -> Iterator[Figure]:
+def bench_commits(_only: str | None = None) -> Iterator[Figure]:
     """``commit_encrypted_over_plain`` at a batch of 1,000: the product's append against plain rows in SQLite."""
     calls = next(iter(batches_of_calls()))
     with tempfile.TemporaryDirectory(dir=BUILD) as name:

@@ -21,7 +21,7 @@ from tests.support.receiver_process import ReceiverProcess
 FILE = KeyProtection.FILE
 
 
-def bench_ingest() -> Iterator[Figure]:
+def bench_ingest(_only: str | None = None) -> Iterator[Figure]:
     """``ingest_end_to_end``: records a second of wall time, against decoding and checking alone."""
     batches = [
         PendingBatch(1, place, len(calls), encode_batch(Batch(1, place, KeyProtection.FILE, calls)))

@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 300.0
 LIMIT_MB = 100.0
 
 
-def bench_system() -> Iterator[Figure]:
+def bench_system(_only: str | None = None) -> Iterator[Figure]:
     """``resident_mb_backlog``, ``full_way``, ``drain``, ``idle_core_share``."""
     with tempfile.TemporaryDirectory(dir=BUILD) as name:
         folder = Path(name)

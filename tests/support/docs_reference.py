@@ -21,7 +21,7 @@ from appliance.cdr.record import QuarantineReason
 from appliance.cli import cli as appliance_cli
 from appliance.wire.problem import RETRYABLE_STATUS, STATUS_OF, ProblemCode
 from receiver.cli import main as receiver_cli
-from tests.support import settings_reference
+from tests.support import samples, settings_reference
 from tests.support.data_inventory import inventory
 from tests.support.tree import ROOT
 
@@ -79,9 +79,21 @@ def dialects_reference() -> str:
         rows = {"arrives by": ", ".join(dialect.transports), "what identifies a record": dialect.identity}
         rows |= {"which loss the feed itself can have": dialect.inherent_loss, "read in": dialect.manual}
         parts += [f"| {label} | {text} |\n" for label, text in rows.items()]
+    parts += _sample_table()
     parts.append("\n## Reasons\n\n| code | the line is refused because |\n|---|---|\n")
     parts += [f"| `{code}` | {why} |\n" for code, why in _documented_members(QuarantineReason)]
     return "".join(parts)
+
+
+def _sample_table() -> Iterator[str]:
+    """Give what each real sample gave, and why rows of it are refused."""
+    yield "\n## Real samples\n\nWhat `natalia-appliance preview` makes of real files and of vendors' examples. Each row\n"
+    yield "is accounted for; `tests/appliance/cdr/test_samples.py` holds the counts where the files are at hand.\n\n"
+    yield "| file | dialect | records | refused | no record | why refused |\n|---|---|---|---|---|---|\n"
+    for dialect, name, table in samples.expected():
+        refused = ", ".join(f"`{code}` {count}" for code, count in table["quarantined"].items()) or "0"
+        cells = [f"`{name}`", f"`{dialect}`", table["records"], refused, table["ignored"], table.get("defence", "")]
+        yield f"| {' | '.join(map(str, cells))} |\n"
 
 
 def problem_table() -> str:

@@ -66,12 +66,12 @@ def vectors() -> list[Path]:
     return sorted(FOLDER.glob("*/*.txt"))
 
 
-def translator(dialect: str, setup: dict[str, Any]) -> Translator:
+def translator(dialect: str, setup: dict[str, Any], pseudonymizer: type[Pseudonymizer] = Pseudonymizer) -> Translator:
     """The pure way of one feed, at the site of ``setup``."""
     site = setup.get("site", SITE)
     plan = {option: value for option, value in site.items() if option != "timezone"}
     encoder = CallEncoder(
-        Recorder(SECRET, key_version=1),
+        pseudonymizer(SECRET, key_version=1),
         plan=NumberingPlan.parse(**plan),
         policy=DisclosurePolicy.parse(clear_digits=4),
         feed="main",
@@ -126,7 +126,9 @@ def write_pseudonyms() -> None:
     """Write the table of all pseudonyms anew."""
     Recorder.made.clear()
     for vector in vectors():
-        outcome(vector.parent.name, vector.read_bytes(), json.loads(vector.with_suffix(".json").read_text("utf-8")))
+        setup = json.loads(vector.with_suffix(".json").read_text("utf-8"))
+        one = translator(vector.parent.name, setup, Recorder)
+        translations(one, frames(vector.parent.name, vector.read_bytes()), setup)
     PSEUDONYMS.write_text(json.dumps(Recorder.made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
