@@ -35,6 +35,8 @@ class QuarantineReason(StrEnum):
     """Within the hour that the site's zone skips, and no epoch in the line decides."""
     TIME_ORDER = "time_order"
     """It ends before it starts, or was answered outside that span."""
+    UNPAIRED = "unpaired"
+    """Its record needs another line (the end of a call, or its beginning) that never came."""
 
 
 class CallRecord(Struct, frozen=True, gc=False):
