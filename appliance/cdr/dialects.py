@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from typing import Final
 
-from appliance.cdr import asterisk_csv
+from appliance.cdr import asterisk_csv, avaya_ipo_smdr, cisco_cucm_cdr, cisco_cucm_cmr, panasonic_smdr
 from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
 
-_ALL: Final[tuple[Dialect, ...]] = (asterisk_csv.DIALECT,)
+_ALL: Final[tuple[Dialect, ...]] = (
+    asterisk_csv.DIALECT,
+    avaya_ipo_smdr.DIALECT,
+    cisco_cucm_cdr.DIALECT,
+    cisco_cucm_cmr.DIALECT,
+    panasonic_smdr.DIALECT,
+)
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
 
