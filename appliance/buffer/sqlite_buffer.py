@@ -64,6 +64,11 @@ class SqliteBuffer:
         """
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(path, isolation_level=None, timeout=2, check_same_thread=False)
+        return cls.attach(connection, master=master, settings=settings)
+
+    @classmethod
+    def attach(cls, connection: sqlite3.Connection, *, master: SecretBytes, settings: BufferSettings) -> Self:
+        """Open or create the buffer behind a fresh connection, which is closed where that fails. Raises as ``open``."""
         buffer = cls(connection, master=master, settings=settings)
         try:
             prepare(connection, cap_bytes=settings.cap_bytes)
