@@ -97,8 +97,13 @@ def outcome(dialect: str, data: bytes, setup: dict[str, Any]) -> dict[str, Any]:
 
 def translations(one: Translator, lines: list[Line], setup: dict[str, Any]) -> list[Translation]:
     """Translate all lines at once, then say that nothing follows."""
+    return [translation(one, lines, setup), one.finish()]
+
+
+def translation(one: Translator, lines: list[Line], setup: dict[str, Any]) -> Translation:
+    """Translate lines, more of which may follow."""
     now = datetime.fromisoformat(setup["now"]) if "now" in setup else NOW
-    return [one.translate(lines, now=now), one.finish()]
+    return one.translate(lines, now=now)
 
 
 def spelled(lines: list[Line], parts: list[Translation]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def test_vector_in_any_chunks_and_with_restarts(vector: Path) -> None:
     one = vectors.translator(vector.parent.name, setup)
     parts = []
     for place, line in enumerate(lines):
-        parts += vectors.translations(one, [line], setup)[:1]
+        parts.append(vectors.translation(one, [line], setup))
         held = one.held()
         one = vectors.translator(vector.parent.name, setup)
         one.restart([*held, *lines[: place + 1]])
