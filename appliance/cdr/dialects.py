@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from appliance.cdr import asterisk_csv, avaya_ipo_smdr, cisco_cucm_cdr, cisco_cucm_cmr, panasonic_smdr
+from appliance.cdr import (
+    asterisk_csv,
+    avaya_ipo_smdr,
+    cisco_cucm_cdr,
+    cisco_cucm_cmr,
+    kamailio_acc,
+    panasonic_smdr,
+)
 from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
 
@@ -12,6 +19,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     avaya_ipo_smdr.DIALECT,
     cisco_cucm_cdr.DIALECT,
     cisco_cucm_cmr.DIALECT,
+    kamailio_acc.DIALECT,
     panasonic_smdr.DIALECT,
 )
 
