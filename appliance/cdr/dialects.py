@@ -8,6 +8,7 @@ from appliance.cdr import (
     avaya_ipo_smdr,
     cisco_cucm_cdr,
     cisco_cucm_cmr,
+    freeswitch_csv,
     kamailio_acc,
     panasonic_smdr,
 )
@@ -19,6 +20,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     avaya_ipo_smdr.DIALECT,
     cisco_cucm_cdr.DIALECT,
     cisco_cucm_cmr.DIALECT,
+    freeswitch_csv.DIALECT,
     kamailio_acc.DIALECT,
     panasonic_smdr.DIALECT,
 )
