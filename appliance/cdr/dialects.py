@@ -6,6 +6,7 @@ from typing import Final
 from appliance.cdr import (
     asterisk_csv,
     avaya_ipo_smdr,
+    broadworks,
     cisco_cucm_cdr,
     cisco_cucm_cmr,
     freeswitch_csv,
@@ -18,6 +19,7 @@ from appliance.errors import UnknownDialectError
 _ALL: Final[tuple[Dialect, ...]] = (
     asterisk_csv.DIALECT,
     avaya_ipo_smdr.DIALECT,
+    broadworks.DIALECT,
     cisco_cucm_cdr.DIALECT,
     cisco_cucm_cmr.DIALECT,
     freeswitch_csv.DIALECT,
