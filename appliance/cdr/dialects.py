@@ -11,6 +11,7 @@ from appliance.cdr import (
     cisco_cucm_cmr,
     freeswitch_csv,
     kamailio_acc,
+    opensips_flatstore,
     panasonic_smdr,
 )
 from appliance.cdr.dialect import Dialect
@@ -24,6 +25,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     cisco_cucm_cmr.DIALECT,
     freeswitch_csv.DIALECT,
     kamailio_acc.DIALECT,
+    opensips_flatstore.DIALECT,
     panasonic_smdr.DIALECT,
 )
 

@@ -13,7 +13,7 @@ that Kamailio and OpenSIPS ship, and the names that manuals use, are understood.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from appliance.cdr.csv_rows import text_lines
@@ -21,7 +21,6 @@ from appliance.cdr.dialect import Dialect, FeedContext, LineParser, unread
 from appliance.cdr.durations import seconds
 from appliance.cdr.joined_lines import JoinedLines, Piece
 from appliance.cdr.line_parser import Outcome
-from appliance.cdr.local_time import LocalTimes, Reading
 from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.cdr.sip_dialogs import UNSAID, DialogJoiner, Parties, Transaction, dialog_keys, whole_call
@@ -39,7 +38,6 @@ _BODY: Final = re.compile(r"(?:^|[ :\t])((?:timestamp|created|call_start_time|st
 _SYSLOG: Final = re.compile(
     r"(?:<\d{1,3}>)?(?:1 )?(?:[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)", re.ASCII
 )
-_EPOCH: Final = re.compile(r"(\d{9,10})(?:\.(\d{1,6}))?", re.ASCII)
 _NEWLINE: Final = "#012"
 """How rsyslog spells the line end that the module puts behind its text."""
 
@@ -67,12 +65,7 @@ COLUMNS: Final = {
 class AccReader(DialogJoiner):
     """Implements ``joined_lines.Joiner`` for the lines of one file."""
 
-    __slots__ = ("_times",)
-
-    def __init__(self, context: FeedContext) -> None:
-        """Start at the beginning of a file."""
-        super().__init__()
-        self._times = LocalTimes(context.zone)
+    __slots__ = ()
 
     def read(self, line: Line, text: str, now: datetime, /) -> Piece[Transaction] | Outcome:  # noqa: ARG002  not needed
         """See ``joined_lines.Joiner``."""
@@ -87,7 +80,7 @@ class AccReader(DialogJoiner):
 
     def _transaction(self, found: Mapping[str, str]) -> Piece[Transaction] | Reason | None:
         stamp = found["timestamp"]
-        at = self._time(stamp)
+        at = self.time(stamp)
         if at is None:
             return Reason.TYPE_SIGNATURE
         method, code = found.get("method", ""), found.get("code", "")
@@ -117,14 +110,8 @@ class AccReader(DialogJoiner):
 
     def _instant(self, found: Mapping[str, str], name: str) -> datetime | None:
         """Read a time that the module itself works out: always an epoch."""
-        reading = self._time(found.get(name, ""))
+        reading = self.time(found.get(name, ""))
         return reading if isinstance(reading, datetime) else None
-
-    def _time(self, text: str) -> Reading | None:
-        match = _EPOCH.fullmatch(text)
-        if match is None:
-            return self._times.read(text)
-        return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(f"{match[2] or '':0<3}"[:3]))
 
 
 def parties(found: Mapping[str, str]) -> Parties:
@@ -149,7 +136,7 @@ def _attributes(body: str) -> dict[str, str]:
 
 
 def _open(context: FeedContext) -> LineParser:
-    return JoinedLines(AccReader(context), text_lines)
+    return JoinedLines(AccReader(context.zone), text_lines)
 
 
 DIALECT: Final = Dialect(

@@ -9,15 +9,16 @@ A BYE whose INVITE was not seen, and an INVITE whose BYE never came (a telephone
 refused: without its end nobody knows how long the call was.
 """
 
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from msgspec import Struct
 
 from appliance.cdr.joined_lines import Piece, Role
 from appliance.cdr.line_parser import Outcome
-from appliance.cdr.local_time import Reading, Uncertain, decide
+from appliance.cdr.local_time import LocalTimes, Reading, Uncertain, decide
 from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
@@ -28,6 +29,7 @@ UNSAID = "?"
 """Stands for a party that the line does not have: unknown, where an empty one would be withheld."""
 UNTIMED: Final = Uncertain((), Reason.TYPE_SIGNATURE)
 """The time of a transaction that has none."""
+_EPOCH: Final = re.compile(r"(\d{9,10})(?:\.(\d{1,6}))?", re.ASCII)
 
 
 class Parties(Struct, frozen=True, gc=False):
@@ -56,11 +58,19 @@ class Transaction(Struct, frozen=True, gc=False):
 class DialogJoiner:
     """Implements ``joined_lines.Joiner`` but for ``read``, which is the dialect's."""
 
-    __slots__ = ("_window",)
+    __slots__ = ("_times", "_window")
 
-    def __init__(self) -> None:
-        """Start at the beginning of a file."""
+    def __init__(self, zone: tzinfo) -> None:
+        """Start at the beginning of a file whose local times are those of ``zone``."""
+        self._times = LocalTimes(zone)
         self._window = OccurrenceWindow()
+
+    def time(self, text: str) -> Reading | None:
+        """Read an epoch, with or without a fraction, or an SQL time, which is local."""
+        match = _EPOCH.fullmatch(text)
+        if match is None:
+            return self._times.read(text)
+        return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(f"{match[2] or '':0<3}"[:3]))
 
     def piece(self, transaction: Transaction) -> Piece[Transaction] | Reason | None:
         """Say which call the transaction belongs to, or that it is part of none."""
