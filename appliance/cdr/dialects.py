@@ -13,6 +13,7 @@ from appliance.cdr import (
     kamailio_acc,
     opensips_flatstore,
     panasonic_smdr,
+    unify_openscape,
 )
 from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
@@ -27,6 +28,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     kamailio_acc.DIALECT,
     opensips_flatstore.DIALECT,
     panasonic_smdr.DIALECT,
+    unify_openscape.DIALECT,
 )
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}
