@@ -127,12 +127,8 @@ def parties(found: Mapping[str, str]) -> Parties:
 
 def _attributes(body: str) -> dict[str, str]:
     """Give the pairs by name; where a name occurs again, the first counts."""
-    found: dict[str, str] = {}
-    for pair in body.removesuffix(_NEWLINE).split(";"):
-        name, sign, value = pair.partition("=")
-        if sign:
-            found.setdefault(name.strip(), value.strip())
-    return found
+    pairs = [pair.partition("=") for pair in body.removesuffix(_NEWLINE).replace("; ", ";").split(";")]
+    return {name: value for name, sign, value in reversed(pairs) if sign}
 
 
 def _open(context: FeedContext) -> LineParser:
