@@ -4,3 +4,12 @@
 def is_number(text: str) -> bool:
     """Whether it is digits, with or without a ``+``."""
     return text.removeprefix("+").isdecimal()
+
+
+def number_beside_name(text: str) -> str:
+    """Take the number out of ``Ann (101)``; any other text is given back."""
+    if text.endswith(")"):
+        name, _, number = text[:-1].rpartition("(")
+        if is_number(number) and any(map(str.isalpha, name)):
+            return number
+    return text
