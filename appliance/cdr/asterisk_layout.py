@@ -9,7 +9,7 @@ A layout is only proposed here by the number of columns or by a header; ``fits``
 that cannot be mistaken. A row that fits none is refused, never shifted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -67,12 +67,16 @@ class Layout(Struct, frozen=True):
 
     width: int
     pick: Callable[[Sequence[str]], tuple[str, ...]]
-    src: int
     clid: int
+    lastdata: int
+    """Where the two texts stand that may hold commas; ``width`` where there is none."""
+    disposition: int
     has_epoch: bool = False
     """The id column must have the shape of an id: it decides between this layout and one of equal width."""
     database: bool = False
-    """An export of a table: NULL literals stand for nothing, and which columns follow the id differs by release."""
+    """An export of a table: NULL literals stand for nothing."""
+    named: bool = False
+    """A header or the administrator names the columns; otherwise those that follow the id differ by release."""
 
 
 _MASTER: Final = [
@@ -90,23 +94,42 @@ _FREEPBX_WIDEST: Final = 28
 _NEW_COLUMNS: Final = ["peeraccount", "linkedid", "sequence"]
 _REQUIRED: Final = frozenset({"src", "dst", "duration", "billsec", "disposition"})
 _ALIASES: Final = {"calldate": "start"}
+_SPELLINGS: Final = {
+    "callerid": "clid",
+    "source": "src",
+    "destination": "dst",
+    "starttime": "start",
+    "answertime": "answer",
+    "endtime": "end",
+    "billableseconds": "billsec",
+}
+"""How headers of other tools name columns, without blanks and underscores."""
 
 
-def compile_layout(names: Sequence[str], *, has_epoch: bool = False, database: bool = False) -> Layout:
+def compile_layout(
+    names: Sequence[str], *, has_epoch: bool = False, database: bool = False, named: bool = False
+) -> Layout:
     """Compile the columns ``names`` (FreePBX' ``calldate`` is the start)."""
     width = len(names)
     where = {_ALIASES.get(name, name): index for index, name in reversed(list(enumerate(names)))}
     return Layout(
         width=width,
         pick=itemgetter(*(where.get(field, width) for field in Fields._fields)),
-        src=where["src"],
         clid=where.get("clid", width),
+        lastdata=where.get("lastdata", width),
+        disposition=where["disposition"],
         has_epoch=has_epoch,
         database=database,
+        named=named,
     )
 
 
-def _layouts() -> dict[int, tuple[Layout, ...]]:
+def _by_width(layouts: Sequence[Layout]) -> dict[int, tuple[Layout, ...]]:
+    widths = {layout.width for layout in layouts}
+    return {width: tuple(layout for layout in layouts if layout.width == width) for width in widths}
+
+
+def _masters() -> list[Layout]:
     master = [
         (_MASTER, False),
         ([*_MASTER, "uniqueid"], True),
@@ -117,25 +140,34 @@ def _layouts() -> dict[int, tuple[Layout, ...]]:
         ([*_MASTER, "userfield", *_NEW_COLUMNS], False),
         ([*_MASTER, "uniqueid", "userfield", *_NEW_COLUMNS], False),
     ]
-    compiled = [compile_layout(names, has_epoch=has_epoch) for names, has_epoch in master]
-    for width in range(_FREEPBX_FIXED, _FREEPBX_WIDEST + 1):
-        names = [*_FREEPBX, *[""] * (width - len(_FREEPBX))][:width]
-        compiled.append(compile_layout(names, database=True))
-    widths = {layout.width for layout in compiled}
-    return {width: tuple(layout for layout in compiled if layout.width == width) for width in widths}
+    return [compile_layout(names, has_epoch=has_epoch) for names, has_epoch in master]
 
 
-LAYOUTS: Final = _layouts()
+def _exports() -> list[Layout]:
+    padded = [*_FREEPBX, *[""] * (_FREEPBX_WIDEST - len(_FREEPBX))]
+    return [compile_layout(padded[:width], database=True) for width in range(_FREEPBX_FIXED, _FREEPBX_WIDEST + 1)]
+
+
+Layouts = Mapping[int, tuple[Layout, ...]]
 """The candidates for a number of columns, in the order in which they are tried."""
+EXPORTS: Final[Layouts] = _by_width(_exports())
+"""Of FreePBX' table."""
+LAYOUTS: Final[Layouts] = _by_width([*_masters(), *_exports()])
+"""Of ``Master.csv`` and of FreePBX' table."""
 
 
 def header_layout(row: Sequence[str]) -> Layout | None:
     """Compile the layout that a header line declares; None if the row is no header."""
-    names = [name.strip().lower() for name in row]
+    names = [name.strip().lower().replace(" ", "").replace("_", "") for name in row]
+    return declared_layout([_SPELLINGS.get(name, name) for name in names])
+
+
+def declared_layout(names: Sequence[str]) -> Layout | None:
+    """Compile the columns of a table; None unless those that every record needs are among them."""
     known = frozenset(names)
     if not (known >= _REQUIRED and ("start" in known or "calldate" in known)):
         return None
-    return compile_layout(names, database=True)
+    return compile_layout(names, database=True, named=True)
 
 
 def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
@@ -145,7 +177,10 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
     """
     fields = _fields(layout.pick(row))
     if layout.database:
-        fields = _of_database(fields)
+        fields = _of_database(fields, named=layout.named)
+        if '"' in fields.src or '"' in fields.dst:
+            # No number holds a quote: it is a name whose quotes were not doubled, and stands in another's place.
+            return None
     if (
         fields.disposition in DISPOSITIONS
         and (fields.duration in USUAL_SECONDS or seconds(fields.duration) is not None)
@@ -156,9 +191,11 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
     return None
 
 
-def _of_database(fields: Fields) -> Fields:
-    fields = Fields._make("" if field in _NULLS else field for field in fields)
-    return fields if epoch_of(fields.linkedid) is not None else fields._replace(linkedid="", sequence="")
+def _of_database(fields: Fields, *, named: bool) -> Fields:
+    fields = _fields(["" if field in _NULLS else field for field in fields])
+    if epoch_of(fields.linkedid) is not None:
+        return fields
+    return fields._replace(linkedid="", sequence=fields.sequence if named else "")
 
 
 def epoch_of(uniqueid: str) -> int | None:

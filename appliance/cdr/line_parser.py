@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from appliance.cdr.record import CallRecord, Line, Parsed, QuarantineReason, Refused
+from appliance.cdr.zone_check import ZoneCheck
 from appliance.wire.limits import MAX_DURATION_SECONDS
 
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -37,12 +38,13 @@ Splitter = Callable[[Sequence[Line]], Iterator[Made | QuarantineReason]]
 class ReaderParser(Generic[Made]):
     """Implements ``dialect.LineParser`` for a reader that decides about each line when it comes."""
 
-    __slots__ = ("_reader", "_split")
+    __slots__ = ("_reader", "_split", "zone_check")
 
-    def __init__(self, reader: Reader[Made], split: Splitter[Made]) -> None:
-        """Start at the beginning of a file."""
+    def __init__(self, reader: Reader[Made], split: Splitter[Made], *, zone_check: ZoneCheck | None = None) -> None:
+        """Start at the beginning of a file; ``zone_check`` is what the reader notes times and epochs in, if it does."""
         self._reader = reader
         self._split = split
+        self.zone_check = zone_check
 
     def parse(self, lines: Sequence[Line], *, now: datetime) -> Parsed:
         """See ``dialect.LineParser``; dates over two days after ``now`` are refused."""
