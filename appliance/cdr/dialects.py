@@ -18,6 +18,7 @@ from appliance.cdr import (
     kamailio_acc,
     mitel_mivb_smdr,
     opensips_flatstore,
+    oracle_acme,
     panasonic_smdr,
     unify_openscape,
 )
@@ -39,6 +40,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     kamailio_acc.DIALECT,
     mitel_mivb_smdr.DIALECT,
     opensips_flatstore.DIALECT,
+    oracle_acme.DIALECT,
     panasonic_smdr.DIALECT,
     unify_openscape.DIALECT,
 )
