@@ -192,7 +192,7 @@ async def run(settings: Settings) -> None:
     identity = FileIdentityStore(secrets, clock).load()
     buffer = SqliteBuffer.open(
         settings.appliance.state_directory / "buffer.db",
-        master=secrets.get_or_create(BUFFER_KEY),
+        masters={1: secrets.get_or_create(BUFFER_KEY)},
         settings=BufferSettings(
             tenant=identity.tenant,
             appliance=identity.appliance,

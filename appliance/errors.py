@@ -53,8 +53,15 @@ class BufferUnusableError(ApplianceError):
     hint = "Run `natalia-appliance buffer stats`; see docs/operations/buffer.md."
 
 
+class BufferCorruptError(BufferUnusableError):
+    """The database file is damaged: a failing disk, or somebody wrote to it."""
+
+    code = "buffer_corrupt"
+    hint = "At its next start the appliance saves what can be read; check the disk. `buffer fsck` does it by hand."
+
+
 class BufferFullError(RetryableError):
-    """The buffer's byte cap is reached; sources pause until acknowledgements free space."""
+    """The buffer's cap is reached or the disk is full; sources pause until acknowledgements free space."""
 
     code = "buffer_full"
     hint = "Restore the link to the receiver; the buffer drains by itself."

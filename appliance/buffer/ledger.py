@@ -2,12 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from appliance.buffer.sealed_blob import CHAIN_START, EpochKey, place_of
+from appliance.errors import BufferTamperError
 from appliance.wire.batch import HighWater
 
-KEY_VERSION: Final = 1
+_EPOCH_COLUMNS: Final = "epoch, salt, key_version, next_sequence, head, tail"
 
 
 class EpochRow(NamedTuple):
@@ -15,6 +17,7 @@ class EpochRow(NamedTuple):
 
     epoch: int
     salt: bytes
+    key_version: int
     next_sequence: int
     head: bytes
     tail: bytes
@@ -23,7 +26,7 @@ class EpochRow(NamedTuple):
 def newest_epoch(connection: sqlite3.Connection) -> EpochRow | None:
     """The epoch with the highest number, or None in a new buffer."""
     row = connection.execute(
-        "SELECT epoch, salt, next_sequence, head, tail FROM epoch ORDER BY epoch DESC LIMIT 1"
+        f"SELECT {_EPOCH_COLUMNS} FROM epoch ORDER BY epoch DESC LIMIT 1"  # noqa: S608 - names of columns
     ).fetchone()
     return EpochRow(*row) if row else None
 
@@ -31,7 +34,8 @@ def newest_epoch(connection: sqlite3.Connection) -> EpochRow | None:
 def epoch_row(connection: sqlite3.Connection, epoch: int) -> EpochRow | None:
     """The row of ``epoch``; None where somebody deleted it."""
     row = connection.execute(
-        "SELECT epoch, salt, next_sequence, head, tail FROM epoch WHERE epoch = ?", (epoch,)
+        f"SELECT {_EPOCH_COLUMNS} FROM epoch WHERE epoch = ?",  # noqa: S608 - names of columns
+        (epoch,),
     ).fetchone()
     return EpochRow(*row) if row else None
 
@@ -42,13 +46,13 @@ def issued(connection: sqlite3.Connection) -> HighWater:
     return HighWater(newest.epoch, newest.next_sequence - 1) if newest else HighWater(0, 0)
 
 
-def open_epoch(connection: sqlite3.Connection, *, after: int, salt: bytes) -> EpochRow:
-    """Open the epoch that follows both ``after`` and the newest one."""
+def open_epoch(connection: sqlite3.Connection, *, after: int, salt: bytes, key_version: int) -> EpochRow:
+    """Open the epoch that follows both ``after`` and the newest one, under a version of the master key."""
     newest = newest_epoch(connection)
-    row = EpochRow(max(after, newest.epoch if newest else 0) + 1, salt, 1, CHAIN_START, CHAIN_START)
+    row = EpochRow(max(after, newest.epoch if newest else 0) + 1, salt, key_version, 1, CHAIN_START, CHAIN_START)
     connection.execute(
-        "INSERT INTO epoch (epoch, salt, key_version, next_sequence, head, tail) VALUES (?, ?, ?, ?, ?, ?)",
-        (row.epoch, row.salt, KEY_VERSION, row.next_sequence, row.head, row.tail),
+        f"INSERT INTO epoch ({_EPOCH_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns
+        row,
     )
     return row
 
@@ -61,6 +65,11 @@ def drop_spent_epochs(connection: sqlite3.Connection) -> None:
         " AND NOT EXISTS (SELECT 1 FROM source WHERE source.epoch = epoch.epoch)"
         " AND NOT EXISTS (SELECT 1 FROM quarantine WHERE quarantine.epoch = epoch.epoch)"
     )
+
+
+def versions(connection: sqlite3.Connection) -> set[int]:
+    """The versions of the master key that something stored is sealed under."""
+    return {version for (version,) in connection.execute("SELECT DISTINCT key_version FROM epoch")}
 
 
 def count(connection: sqlite3.Connection, feed: str, day: str, **counts: int) -> None:
@@ -82,6 +91,15 @@ class Refused(NamedTuple):
     reason: str
     records: int
     content: bytes
+
+
+def reseal_quarantine(connection: sqlite3.Connection, *, epoch: int, key_of: Callable[[int], EpochKey]) -> None:
+    """Seal what was refused anew under ``epoch``; what does not open stays as it is."""
+    for number, old, feed, blob in connection.execute("SELECT id, epoch, feed, content FROM quarantine").fetchall():
+        with suppress(BufferTamperError):
+            content = key_of(old).open(blob, place=place_of("quarantine", epoch=old, name=feed))
+            sealed = key_of(epoch).seal(content, place=place_of("quarantine", epoch=epoch, name=feed))
+            connection.execute("UPDATE quarantine SET epoch = ?, content = ? WHERE id = ?", (epoch, sealed, number))
 
 
 def quarantine(connection: sqlite3.Connection, item: Refused, *, epoch: int, key_of: Callable[[int], EpochKey]) -> None:

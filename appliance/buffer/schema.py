@@ -9,6 +9,8 @@ from typing import Final
 
 import sqlite_utils
 
+from appliance.errors import BufferCorruptError
+
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 4096
 
@@ -85,3 +87,13 @@ def prepare(connection: sqlite3.Connection, *, cap_bytes: int) -> None:
     for name, (columns, key) in _TABLES.items():
         if name not in existing:
             database.create_table(name, columns, pk=key, not_null=set(columns), strict=True)
+
+
+def require_sound(connection: sqlite3.Connection) -> None:
+    """Look at every page once: about two seconds a gigabyte.
+
+    Raises:
+        BufferCorruptError: a page is not what the others say it is.
+    """
+    if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise BufferCorruptError("the database is damaged")

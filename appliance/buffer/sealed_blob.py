@@ -10,7 +10,7 @@ Sources: NIST SP 800-38D (GCM), RFC 5869 (HKDF).
 
 import hashlib
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -25,6 +25,18 @@ CHAIN_START: Final = bytes(32)
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _LABEL: Final = b"natalia/buffer/v1"
+
+
+class BatchRow(NamedTuple):
+    """One stored batch; all but ``body`` stands in clear."""
+
+    epoch: int
+    sequence: int
+    feed: str
+    day: str
+    records: int
+    previous: bytes
+    body: bytes
 
 
 class EpochKey:
@@ -66,6 +78,12 @@ def place_of(kind: str, *, epoch: int, sequence: int = 0, name: str = "", previo
             _prefixed(previous),
         )
     )
+
+
+def place_of_batch(row: BatchRow) -> bytes:
+    """Where a batch's blob belongs; what stands in clear beside it is bound to it as well."""
+    name = f"{row.feed}/{row.day}/{row.records}"
+    return place_of("batch", epoch=row.epoch, sequence=row.sequence, name=name, previous=row.previous)
 
 
 def chain_after(previous: bytes, blob: bytes) -> bytes:

@@ -10,7 +10,7 @@ row, which only the receiver's completeness figures show.
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
@@ -19,10 +19,13 @@ import msgspec
 from msgspec import Struct
 
 from appliance.buffer import ledger
+from appliance.buffer.database_errors import named_errors
 from appliance.buffer.inspection import read_stats
+from appliance.buffer.keyring import Keyring
 from appliance.buffer.ledger import EpochRow, Refused
-from appliance.buffer.schema import SCHEMA_VERSION, prepare
-from appliance.buffer.sealed_blob import SALT_BYTES, EpochKey, chain_after, place_of
+from appliance.buffer.reserve import Reserve
+from appliance.buffer.schema import SCHEMA_VERSION, prepare, require_sound
+from appliance.buffer.sealed_blob import SALT_BYTES, BatchRow, EpochKey, chain_after, place_of, place_of_batch
 from appliance.errors import BufferFullError, BufferTamperError, BufferUnusableError
 from appliance.policy.high_water import is_older_copy
 from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
@@ -31,6 +34,7 @@ from appliance.wire.call import Call
 from appliance.wire.codec import decode_batch, encode_batch, encode_call
 
 TAMPERED: Final = "tampered"
+_BATCH: Final = "epoch, sequence, feed, day, records, previous, body"
 
 
 class BufferSettings(Struct, frozen=True):
@@ -47,37 +51,55 @@ class BufferSettings(Struct, frozen=True):
 class SqliteBuffer:
     """Implements ``ports.CallBuffer``."""
 
-    def __init__(self, connection: sqlite3.Connection, *, master: SecretBytes, settings: BufferSettings) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        masters: Mapping[int, SecretBytes],
+        settings: BufferSettings,
+        reserve: Reserve | None = None,
+    ) -> None:
         """Use ``open``; it owns the connection's pragmas."""
         self._connection = connection
-        self._master = master
         self._settings = settings
-        self._keys: dict[int, EpochKey] = {}
+        self._keyring = Keyring(masters, tenant=settings.tenant, appliance=settings.appliance)
+        self._reserve = reserve
         self._own_epoch = 0
 
     @classmethod
-    def open(cls, path: Path, *, master: SecretBytes, settings: BufferSettings) -> Self:
-        """Open or create the buffer at ``path`` (created 0600).
+    def open(cls, path: Path, *, masters: Mapping[int, SecretBytes], settings: BufferSettings) -> Self:
+        """Open or create the buffer at ``path`` (created 0600); the highest version of ``masters`` seals.
 
         Raises:
-            BufferUnusableError: held by another process, no database, or of another appliance.
+            BufferCorruptError: the file is damaged; ``salvage`` makes a new one of what can be read.
+            BufferUnusableError: held by another process, or of another appliance.
         """
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise BufferUnusableError(f"the database cannot be opened ({error.strerror})") from None
         connection = sqlite3.connect(path, isolation_level=None, timeout=2, check_same_thread=False)
-        return cls.attach(connection, master=master, settings=settings)
+        return cls.attach(connection, masters=masters, settings=settings, reserve=Reserve(path))
 
     @classmethod
-    def attach(cls, connection: sqlite3.Connection, *, master: SecretBytes, settings: BufferSettings) -> Self:
+    def attach(
+        cls,
+        connection: sqlite3.Connection,
+        *,
+        masters: Mapping[int, SecretBytes],
+        settings: BufferSettings,
+        reserve: Reserve | None = None,
+    ) -> Self:
         """Open or create the buffer behind a fresh connection, which is closed where that fails. Raises as ``open``."""
-        buffer = cls(connection, master=master, settings=settings)
+        buffer = cls(connection, masters=masters, settings=settings, reserve=reserve)
         try:
-            prepare(connection, cap_bytes=settings.cap_bytes)
+            with named_errors():
+                prepare(connection, cap_bytes=settings.cap_bytes)
+                require_sound(connection)
             with buffer._transaction():
                 buffer._claim()
-        except BaseException as error:
+        except BaseException:
             connection.close()
-            if isinstance(error, sqlite3.Error):
-                raise BufferUnusableError("the database cannot be opened, or another process holds it") from error
             raise
         return buffer
 
@@ -87,17 +109,19 @@ class SqliteBuffer:
 
     def stats(self) -> BufferStats:
         """See ``ports.CallBuffer``."""
-        return read_stats(self._connection)
+        with named_errors():
+            return read_stats(self._connection)
 
     def position(self, feed: str) -> bytes | None:
         """See ``ports.CallBuffer``. A position that does not authenticate counts as none: the feed is read again."""
-        row = self._connection.execute("SELECT epoch, position FROM source WHERE feed = ?", (feed,)).fetchone()
-        if row is None:
-            return None
-        try:
-            return self._key(row[0]).open(row[1], place=place_of("position", epoch=row[0], name=feed))
-        except BufferTamperError:
-            return None
+        with named_errors():
+            row = self._connection.execute("SELECT epoch, position FROM source WHERE feed = ?", (feed,)).fetchone()
+            if row is None:
+                return None
+            try:
+                return self._key(row[0]).open(row[1], place=place_of("position", epoch=row[0], name=feed))
+            except BufferTamperError:
+                return None
 
     def append(self, intake: Intake) -> None:
         """See ``ports.CallBuffer``."""
@@ -107,7 +131,7 @@ class SqliteBuffer:
             for start in range(0, len(intake.calls), step):
                 epoch = self._insert(epoch, intake.feed, intake.day, intake.calls[start : start + step])
             self._quarantine_lines(epoch.epoch, intake)
-            self._store_position(epoch.epoch, intake)
+            self._store_position(epoch.epoch, intake.feed, intake.position)
             ledger.count(
                 self._connection,
                 intake.feed,
@@ -121,23 +145,32 @@ class SqliteBuffer:
     def oldest(self) -> PendingBatch | None:
         """See ``ports.CallBuffer``."""
         while True:
-            row = self._connection.execute(
-                "SELECT epoch, sequence, records, previous, body FROM batch ORDER BY epoch, sequence LIMIT 1"
-            ).fetchone()
-            if row is None:
+            with named_errors():
+                found = self._connection.execute(
+                    f"SELECT {_BATCH} FROM batch ORDER BY epoch, sequence LIMIT 1"  # noqa: S608 - names of columns
+                ).fetchone()
+            if found is None:
                 return None
-            epoch, sequence, records, previous, blob = row
+            row = BatchRow(*found)
             try:
-                place = place_of("batch", epoch=epoch, sequence=sequence, previous=previous)
-                body = self._key(epoch).open(blob, place=place)
+                body = self.open_batch(row)
             except BufferTamperError:
-                self._remove(epoch, sequence, blob, reason=TAMPERED)
+                self._remove(row.epoch, row.sequence, row.body, reason=TAMPERED)
                 continue
-            return PendingBatch(epoch, sequence, records, body)
+            return PendingBatch(row.epoch, row.sequence, row.records, body)
+
+    def open_batch(self, row: BatchRow) -> bytes:
+        """Give the body of a stored batch.
+
+        Raises:
+            BufferTamperError: the blob, or what stands in clear beside it, was altered or moved.
+        """
+        with named_errors():
+            return self._key(row.epoch).open(row.body, place=place_of_batch(row))
 
     def acknowledge(self, batch: PendingBatch, verdict: Verdict) -> None:
         """See ``ports.CallBuffer``."""
-        with self._transaction():
+        with self._freeing_space(), self._transaction():
             feed, day = self._delete(batch.epoch, batch.sequence)
             ledger.count(
                 self._connection,
@@ -153,6 +186,7 @@ class SqliteBuffer:
                     content = encode_call(records[refusal.index])
                     self._set_aside(Refused(feed, day, "record", refusal.code, 1, content))
             ledger.drop_spent_epochs(self._connection)
+        self._shred()
 
     def set_aside(self, batch: PendingBatch, code: str) -> None:
         """See ``ports.CallBuffer``."""
@@ -160,35 +194,61 @@ class SqliteBuffer:
 
     def note_high_water(self, remote: HighWater) -> bool:
         """See ``ports.CallBuffer``. What waits is issued again under an epoch that the receiver has never seen."""
-        if not is_older_copy(issued=ledger.issued(self._connection), remote=remote):
-            return False
+        with named_errors():
+            if not is_older_copy(issued=ledger.issued(self._connection), remote=remote):
+                return False
         with self._transaction():
             waiting = self._connection.execute(
-                "SELECT epoch, sequence, feed, day, previous, body FROM batch ORDER BY epoch, sequence"
+                f"SELECT {_BATCH} FROM batch ORDER BY epoch, sequence"  # noqa: S608 - names of columns
             ).fetchall()
             epoch = self._open_epoch(after=remote.epoch)
-            for old_epoch, sequence, feed, day, previous, blob in waiting:
-                place = place_of("batch", epoch=old_epoch, sequence=sequence, previous=previous)
+            for row in map(BatchRow._make, waiting):
                 try:
-                    body = self._key(old_epoch).open(blob, place=place)
+                    body = self.open_batch(row)
                 except BufferTamperError:
                     continue  # left where it is; ``oldest`` sets it aside
-                self._delete(old_epoch, sequence)
-                epoch = self._insert(epoch, feed, day, decode_batch(body).records)
+                self._delete(row.epoch, row.sequence)
+                epoch = self._insert(epoch, row.feed, row.day, decode_batch(body).records)
             ledger.count(self._connection, "", "", older_copy=1)
         return True
 
+    def rekey(self, version: int, master: SecretBytes) -> None:
+        """Seal from now on under a newer master key; positions and the quarantine are sealed anew at once.
+
+        Batches that wait stay under the older version until they are delivered; ``spent_versions`` says when it can be
+        destroyed.
+
+        Raises:
+            BufferUnusableError: the database must be reopened.
+        """
+        self._keyring.add(version, master)
+        with self._transaction():
+            epoch = self._open_epoch(after=0).epoch
+            rows = self._connection.execute("SELECT feed, epoch, position FROM source").fetchall()
+            for feed, old, blob in rows:
+                with suppress(BufferTamperError):  # a position that does not open counts as none, now as before
+                    position = self._key(old).open(blob, place=place_of("position", epoch=old, name=feed))
+                    self._store_position(epoch, feed, position)
+            ledger.reseal_quarantine(self._connection, epoch=epoch, key_of=self._key)
+            ledger.drop_spent_epochs(self._connection)
+
+    def spent_versions(self) -> set[int]:
+        """Forget the versions of the master key that nothing is sealed under any more, and say which they were."""
+        with named_errors():
+            spent = self._keyring.versions - ledger.versions(self._connection) - {self._keyring.current}
+        for version in spent:
+            self._keyring.drop(version)
+        return spent
+
     def _insert(self, epoch: EpochRow, feed: str, day: str, calls: Sequence[Call]) -> EpochRow:
-        body = encode_batch(
-            Batch(epoch.epoch, epoch.next_sequence, self._settings.key_protection, list(calls)),
-        )
-        place = place_of("batch", epoch=epoch.epoch, sequence=epoch.next_sequence, previous=epoch.head)
-        blob = self._key(epoch.epoch).seal(body, place=place)
+        body = encode_batch(Batch(epoch.epoch, epoch.next_sequence, self._settings.key_protection, list(calls)))
+        row = BatchRow(epoch.epoch, epoch.next_sequence, feed, day, len(calls), epoch.head, b"")
+        row = row._replace(body=self._key(epoch.epoch).seal(body, place=place_of_batch(row)))
         self._connection.execute(
-            "INSERT INTO batch (epoch, sequence, feed, day, records, previous, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (epoch.epoch, epoch.next_sequence, feed, day, len(calls), epoch.head, blob),
+            f"INSERT INTO batch ({_BATCH}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - names of columns
+            row,
         )
-        after = epoch._replace(next_sequence=epoch.next_sequence + 1, head=chain_after(epoch.head, blob))
+        after = epoch._replace(next_sequence=row.sequence + 1, head=chain_after(epoch.head, row.body))
         self._connection.execute(
             "UPDATE epoch SET next_sequence = ?, head = ? WHERE epoch = ?",
             (after.next_sequence, after.head, after.epoch),
@@ -211,7 +271,7 @@ class SqliteBuffer:
         return str(feed), str(day)
 
     def _remove(self, epoch: int, sequence: int, content: bytes, *, reason: str) -> None:
-        with self._transaction():
+        with self._freeing_space(), self._transaction():
             records = self._connection.execute(
                 "SELECT records FROM batch WHERE epoch = ? AND sequence = ?", (epoch, sequence)
             ).fetchone()
@@ -233,13 +293,19 @@ class SqliteBuffer:
             item = Refused(intake.feed, intake.day, "line", reason, len(lines), content)
             ledger.quarantine(self._connection, item, epoch=epoch, key_of=self._key)
 
-    def _store_position(self, epoch: int, intake: Intake) -> None:
-        sealed = self._key(epoch).seal(intake.position, place=place_of("position", epoch=epoch, name=intake.feed))
+    def _store_position(self, epoch: int, feed: str, position: bytes) -> None:
+        sealed = self._key(epoch).seal(position, place=place_of("position", epoch=epoch, name=feed))
         self._connection.execute(
             "INSERT INTO source (feed, epoch, position) VALUES (?, ?, ?)"
             " ON CONFLICT (feed) DO UPDATE SET epoch = excluded.epoch, position = excluded.position",
-            (intake.feed, epoch, sealed),
+            (feed, epoch, sealed),
         )
+
+    def _shred(self) -> None:
+        """Take what was deleted out of the WAL once nothing waits; ``secure_delete`` has it out of the database."""
+        with named_errors():
+            if self._connection.execute("SELECT 1 FROM batch LIMIT 1").fetchone() is None:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _epoch_for_writing(self) -> EpochRow:
         """The epoch that this process opened; a fresh salt a process start keeps (key, nonce) from repeating."""
@@ -250,20 +316,13 @@ class SqliteBuffer:
         return self._open_epoch(after=0)
 
     def _open_epoch(self, *, after: int) -> EpochRow:
-        row = ledger.open_epoch(self._connection, after=after, salt=os.urandom(SALT_BYTES))
+        salt = os.urandom(SALT_BYTES)
+        row = ledger.open_epoch(self._connection, after=after, salt=salt, key_version=self._keyring.current)
         self._own_epoch = row.epoch
         return row
 
     def _key(self, epoch: int) -> EpochKey:
-        key = self._keys.get(epoch)
-        if key is None:
-            row = ledger.epoch_row(self._connection, epoch)
-            if row is None:
-                raise BufferTamperError("the epoch of a stored blob is unknown")
-            owner = self._settings
-            key = EpochKey(self._master, salt=row.salt, tenant=owner.tenant, appliance=owner.appliance)
-            self._keys[epoch] = key
-        return key
+        return self._keyring.key(ledger.epoch_row(self._connection, epoch))
 
     def _claim(self) -> None:
         """Write the owner into a new database, or check it."""
@@ -279,24 +338,33 @@ class SqliteBuffer:
             raise BufferUnusableError("the database belongs to another appliance or version")
 
     @contextmanager
+    def _freeing_space(self) -> Iterator[None]:
+        """Deleting needs space in the WAL: on a full disk the reserve gives it, and the next call finds it there."""
+        try:
+            yield
+        except BufferFullError:
+            if self._reserve:
+                self._reserve.release()
+            raise
+        if self._reserve:
+            self._reserve.keep()
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         own_epoch = self._own_epoch
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            self._roll_back(own_epoch)
-            if isinstance(error, sqlite3.Error):
-                if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-                    raise BufferFullError("the buffer's cap is reached") from error
-                raise BufferUnusableError("the database failed; it must be reopened") from error
-            raise
+        with named_errors():
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back(own_epoch)
+                raise
 
     def _roll_back(self, own_epoch: int) -> None:
         """Undo the transaction, and with it the epoch that it may have opened: its salt was never stored."""
         self._own_epoch = own_epoch
-        self._keys = {epoch: key for epoch, key in self._keys.items() if epoch <= own_epoch}
+        self._keyring.forget_after(own_epoch)
         with suppress(sqlite3.Error):  # the first error is the one to report
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

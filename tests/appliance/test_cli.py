@@ -206,7 +206,7 @@ def test_buffer_stats_reads_the_database_or_the_daemons_report(
     assert "buffer_unusable" in capsys.readouterr().err
     buffer = SqliteBuffer.open(
         settings.parent / "state/buffer.db",
-        master=SecretBytes(bytes(32)),
+        masters={1: SecretBytes(bytes(32))},
         settings=BufferSettings("tenant-a", "edge-a", KeyProtection.FILE, cap_bytes=2**24, batch_records=10),
     )
     buffer.append(intake([1, 2, 3], quarantined=[QuarantinedLine(0, "binary", b"x")]))

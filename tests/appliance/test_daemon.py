@@ -82,7 +82,7 @@ class SiteUnderTest:
         (folder / "appliance.toml").write_text(text, encoding="utf-8")
         self.settings: Settings = load_settings(folder / "appliance.toml")
         owner = BufferSettings(identity.tenant, identity.appliance, KeyProtection.FILE, 2**26, BATCH_RECORDS)
-        self.buffer = SqliteBuffer.open(folder / "state/buffer.db", master=SECRET, settings=owner)
+        self.buffer = SqliteBuffer.open(folder / "state/buffer.db", masters={1: SECRET}, settings=owner)
         self.clock = HastyClock()
         translator = open_translator("asterisk_csv", site=self.settings, secret=SECRET, feed="main")
         self.intake = FeedIntake(FileSource("main", self.feed), translator, self.buffer, self.clock)

@@ -35,7 +35,7 @@ class LaterClock(FakeClock):
 def buffer(tmp_path: Path) -> Iterator[SqliteBuffer]:
     """An empty buffer."""
     settings = BufferSettings("tenant-a", "edge-a", KeyProtection.FILE, cap_bytes=2**24, batch_records=1000)
-    opened = SqliteBuffer.open(tmp_path / "buffer.db", master=SECRET, settings=settings)
+    opened = SqliteBuffer.open(tmp_path / "buffer.db", masters={1: SECRET}, settings=settings)
     yield opened
     opened.close()
 
@@ -93,7 +93,7 @@ def test_a_restart_between_two_commits_changes_no_identity(tmp_path: Path, buffe
     parts.write_bytes(content[:half])
     second = SqliteBuffer.open(
         tmp_path / "second.db",
-        master=SECRET,
+        masters={1: SECRET},
         settings=BufferSettings("tenant-a", "edge-a", KeyProtection.FILE, cap_bytes=2**24, batch_records=1000),
     )
     while intake_of(parts, second).step():
@@ -130,7 +130,7 @@ def test_a_full_buffer_pauses_the_feed_and_loses_nothing(tmp_path: Path, buffer:
     while unbounded.step():
         pass
     settings = BufferSettings("tenant-a", "edge-a", KeyProtection.FILE, cap_bytes=2**19, batch_records=1000)
-    small = SqliteBuffer.open(tmp_path / "small.db", master=SECRET, settings=settings)
+    small = SqliteBuffer.open(tmp_path / "small.db", masters={1: SECRET}, settings=settings)
     intake = intake_of(feed, small)
     seen: list[str] = []
     pauses = 0

@@ -99,7 +99,7 @@ def bench_edge_way(_only: str | None = None) -> Iterator[Figure]:
 def open_buffer(path: Path, *, cap_bytes: int = 2**30) -> SqliteBuffer:
     """The product's buffer with the product's batch size."""
     settings = BufferSettings("bench", "bench", KeyProtection.FILE, cap_bytes=cap_bytes, batch_records=BATCH)
-    return SqliteBuffer.open(path, master=SECRET, settings=settings)
+    return SqliteBuffer.open(path, masters={1: SECRET}, settings=settings)
 
 
 def bare_loop(folder: Path, runs: Iterator[int]) -> "BareLoop":

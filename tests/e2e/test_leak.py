@@ -99,7 +99,7 @@ async def run_site(folder: Path, feed: bytes) -> Seen:
         identity = authority.identity()
         secret = SecretBytes(bytes(range(32)))
         owner = BufferSettings(identity.tenant, identity.appliance, KeyProtection.FILE, 2**26, 100)
-        buffer = SqliteBuffer.open(folder / "state/buffer.db", master=secret, settings=owner)
+        buffer = SqliteBuffer.open(folder / "state/buffer.db", masters={1: secret}, settings=owner)
         translator = open_translator("asterisk_csv", site=settings, secret=secret, feed="main")
         clock = SystemClock()
         intake = FeedIntake(FileSource("main", path), translator, buffer, clock)

@@ -1,7 +1,7 @@
 """One buffer file for tests: open it as often as you like, change it behind the product's back, drain it."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from appliance.wire.batch import KeyProtection
 from tests.support.records import verdict
 
 MASTER = SecretBytes(bytes(range(32)))
+MASTERS = {1: MASTER}
 
 
 class BufferFile:
@@ -23,10 +24,10 @@ class BufferFile:
         self.path = path
         self.opened: list[SqliteBuffer] = []
 
-    def __call__(self, *, master: SecretBytes = MASTER, **changes: object) -> SqliteBuffer:
+    def __call__(self, *, masters: Mapping[int, SecretBytes] = MASTERS, **changes: object) -> SqliteBuffer:
         """Open it with the tests' settings but for ``changes``."""
         settings = BufferSettings("tenant-a", "edge-a", KeyProtection.FILE, cap_bytes=2**24, batch_records=100)
-        buffer = SqliteBuffer.open(self.path, master=master, settings=msgspec.structs.replace(settings, **changes))
+        buffer = SqliteBuffer.open(self.path, masters=masters, settings=msgspec.structs.replace(settings, **changes))
         self.opened.append(buffer)
         return buffer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.buffer.sealed_blob import EpochKey, place_of
+from appliance.buffer.sealed_blob import BatchRow, EpochKey, place_of_batch
 from appliance.errors import BufferTamperError, BufferUnusableError
 from appliance.ports import QuarantinedLine, SecretBytes
 from appliance.wire.batch import HighWater
@@ -51,14 +51,16 @@ def test_every_byte_of_a_blob_is_guarded(open_buffer: BufferFile) -> None:
     buffer.append(intake([1]))
     buffer.close()
     connection = sqlite3.connect(open_buffer.path)
-    (blob,) = connection.execute("SELECT body FROM batch").fetchone()
-    place, salt = connection.execute("SELECT previous, salt FROM batch JOIN epoch USING (epoch)").fetchone()
+    row = BatchRow(
+        *connection.execute("SELECT epoch, sequence, feed, day, records, previous, body FROM batch").fetchone()
+    )
+    (salt,) = connection.execute("SELECT salt FROM epoch").fetchone()
     connection.close()
     key = EpochKey(MASTER, salt=salt, tenant="tenant-a", appliance="edge-a")
-    where = place_of("batch", epoch=1, sequence=1, previous=place)
-    assert key.open(blob, place=where)
-    for index in range(len(blob)):
-        altered = blob[:index] + bytes([blob[index] ^ 1]) + blob[index + 1 :]
+    where = place_of_batch(row)
+    assert key.open(row.body, place=where)
+    for index in range(len(row.body)):
+        altered = row.body[:index] + bytes([row.body[index] ^ 1]) + row.body[index + 1 :]
         with pytest.raises(BufferTamperError):
             key.open(altered, place=where)
 
@@ -135,7 +137,7 @@ def test_another_master_key_opens_nothing(open_buffer: BufferFile) -> None:
     buffer.append(intake([1]))
     buffer.close()
 
-    buffer = open_buffer(master=SecretBytes(bytes(32)))
+    buffer = open_buffer(masters={1: SecretBytes(bytes(32))})
 
     assert drain(buffer) == []
     assert tallies(buffer)["set_aside"] == 1

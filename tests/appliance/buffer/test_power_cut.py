@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from appliance.buffer.sealed_blob import place_of
+from appliance.buffer.sealed_blob import BatchRow
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.ports import QuarantinedLine
 from appliance.wire.batch import KeyProtection
@@ -54,7 +54,7 @@ ACTIONS = st.lists(
 def opened(disk: Disk, *, synchronous: str = "FULL") -> Iterator[SqliteBuffer]:
     """The product's buffer on ``disk``."""
     with connect(disk) as connection:
-        buffer = SqliteBuffer.attach(connection, master=MASTER, settings=SETTINGS)
+        buffer = SqliteBuffer.attach(connection, masters={1: MASTER}, settings=SETTINGS)
         connection.execute(f"PRAGMA synchronous={synchronous}")
         yield buffer
 
@@ -63,14 +63,12 @@ def state_of(disk: Disk) -> State:
     """What the product finds on a disk; a corruption raises."""
     with opened(disk) as buffer:
         connection: Any = buffer._connection
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = connection.execute(
-            "SELECT epoch, sequence, previous, body FROM batch ORDER BY epoch, sequence"
+            "SELECT epoch, sequence, feed, day, records, previous, body FROM batch ORDER BY epoch, sequence"
         ).fetchall()
         waiting = []
-        for epoch, sequence, previous, body in rows:
-            place = place_of("batch", epoch=epoch, sequence=sequence, previous=previous)
-            waiting += [call.event_id for call in decode_batch(buffer._key(epoch).open(body, place=place)).records]
+        for row in rows:
+            waiting += [call.event_id for call in decode_batch(buffer.open_batch(BatchRow._make(row))).records]
         refused = sum(item.records for item in buffer.stats().quarantine if item.kind == "line")
         return State(buffer.position("main"), tuple(waiting), refused)
 
