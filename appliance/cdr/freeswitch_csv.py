@@ -72,13 +72,14 @@ COLUMNS: Final = (
 class FreeswitchReader:
     """Reads the rows of one file in order; remembers a header in the file's head and the last 64 KiB of keys."""
 
-    __slots__ = ("_declared", "_times", "_window")
+    __slots__ = ("_declared", "_merged", "_times", "_window")
 
     def __init__(self, context: FeedContext, declared: Layout | None) -> None:
         """Start at the beginning of a file, whose columns are ``declared``, or one of the shipped templates."""
         self._times = LocalTimes(context.zone)
         self._window = OccurrenceWindow()
         self._declared = declared
+        self._merged = '"' + (context.layout.separator or ",")
 
     def read(self, line: Line, row: Row, now: datetime, /) -> Outcome:  # noqa: ARG002  the date is in the row
         """See ``line_parser.Reader``."""
@@ -88,6 +89,9 @@ class FreeswitchReader:
 
     def _proven(self, line: Line, row: Row) -> CallRecord | Reason | None:
         """Read a row by the first layout that it fits; None if there is none."""
+        if '"' in "".join(row) and any(self._merged in column for column in row):
+            # A quote in a name took in what follows it, so that other columns may stand for those it took.
+            return None
         for layout in self._layouts(len(row) - 1):
             fields = fit(layout, row)
             if fields is None:

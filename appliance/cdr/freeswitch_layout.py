@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from appliance.cdr.durations import USUAL_SECONDS, seconds
+from appliance.cdr.freeswitch_leg import ID
 
 
 class Fields(NamedTuple):
@@ -52,8 +53,6 @@ class Fields(NamedTuple):
 _fields: Final[Callable[[Sequence[str]], Fields]] = partial(tuple.__new__, Fields)
 """``Fields._make`` without its check of the length, which ``pick`` fixes: half the time."""
 _CAUSE: Final = re.compile(r"[A-Z0-9_]{0,48}", re.ASCII)
-_ID: Final = re.compile(r"[!-~]{0,256}", re.ASCII)
-"""A uuid, or a SIP Call-ID where ``inbound-use-callid-as-uuid`` is on."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _PROOFS: Final = {
     "local_ip_v4": re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII),
@@ -164,8 +163,9 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
         (fields.duration in USUAL_SECONDS or seconds(fields.duration) is not None or not layout.has_duration)
         and (fields.billsec in USUAL_SECONDS or seconds(fields.billsec) is not None or not layout.has_billsec)
         and _CAUSE.fullmatch(fields.hangup_cause)
-        and _ID.fullmatch(fields.uuid)
-        and _ID.fullmatch(fields.bleg_uuid)
+        and ID.fullmatch(fields.uuid)
+        and ID.fullmatch(fields.bleg_uuid)
+        and '"' not in fields.calling + fields.ani + fields.destination_number
         and (not layout.proofs or all(pattern.fullmatch(row[column]) for column, pattern in layout.proofs))
     ):
         return fields

@@ -4,9 +4,11 @@ A leg is known by its ``uuid``. The legs that it originates carry its ``call_uui
 or ``originator``, its ``uuid`` (signalwire/freeswitch ``src/switch_ivr_originate.c``): the first leg's own uuid is the
 call. ``direction`` is that of the leg as the switch sees it, so that it says nothing of the call; ``call_direction``
 (FusionPBX) does, and so does the context ``public``, which calls from outside enter (``conf/vanilla``).
-Epochs decide the times wherever there are any; stamps are of the site's zone.
+Epochs decide the times wherever there are any, in whole seconds, as FreeSWITCH counts its durations; stamps are of the
+site's zone.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -14,7 +16,10 @@ from appliance.cdr.local_time import LocalTimes, Reading, decide
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.wire.call import Direction
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ID: Final = re.compile(r"[!-~]{0,256}", re.ASCII)
+"""A uuid, or a SIP Call-ID where ``inbound-use-callid-as-uuid`` is on."""
+PUBLIC: Final = "public"
+"""The context that calls from outside enter."""
 _SECOND_DIGITS: Final = (9, 10)
 _MICROSECOND_DIGITS: Final = (15, 16)
 
@@ -23,7 +28,6 @@ _CALL_DIRECTIONS: Final = {
     "outbound": Direction.OUTBOUND,
     "local": Direction.INTERNAL,
 }
-_PUBLIC: Final = "public"
 _WITHHELD_PRIVACY: Final = frozenset({"id", "user", "full"})
 _TRUE: Final = frozenset({"true", "yes", "on", "enabled", "active", "allow", "1", "t"})
 """What ``switch_true`` takes for true."""
@@ -56,7 +60,7 @@ def direction_of(call_direction: str, context: str, direction: str) -> Direction
     """Say where the call goes; ``direction`` is the leg's: only one that comes in enters a context."""
     known = _CALL_DIRECTIONS.get(call_direction)
     if known is None:
-        known = Direction.INBOUND if context == _PUBLIC and direction != "outbound" else Direction.UNKNOWN
+        known = Direction.INBOUND if context == PUBLIC and direction != "outbound" else Direction.UNKNOWN
     return known
 
 
@@ -80,12 +84,11 @@ def is_withheld(privacy: str, hide_number: str) -> bool:
 def read_moment(times: LocalTimes, moment: Moment) -> Reading | Reason | None:
     """Read a time from the best of its spellings; None if it has none, or says that it never came."""
     stamp, epoch, uepoch = moment
-    for text, digits, unit in ((uepoch, _MICROSECOND_DIGITS, 1000), (epoch, _SECOND_DIGITS, 1)):
+    for text, digits, unit in ((uepoch, _MICROSECOND_DIGITS, 1_000_000), (epoch, _SECOND_DIGITS, 1)):
         if text.strip("0"):
-            if not (text.isascii() and text.isdecimal() and len(text) in digits):
-                return Reason.TYPE_SIGNATURE
-            value = int(text) // unit
-            return _EPOCH + (timedelta(milliseconds=value) if unit != 1 else timedelta(seconds=value))
+            if text.isascii() and text.isdecimal() and len(text) in digits:
+                return datetime.fromtimestamp(int(text) // unit, UTC)
+            return Reason.TYPE_SIGNATURE
         if text:
             return None
     if not stamp:
@@ -119,7 +122,7 @@ def settle(start: Reading | None, answer: Reading | None, end: Reading | None, l
 
 
 def spanned(started_at: datetime, answered_at: datetime | None, ended_at: datetime, lengths: Lengths) -> Span:
-    """Give the span; seconds that are not written are counted as FreeSWITCH does, between whole seconds."""
+    """Give the span; seconds that are not written are counted between its times."""
     total, talk = lengths
     if total is None:
         total = _seconds_between(started_at, ended_at)
@@ -132,7 +135,5 @@ def spanned(started_at: datetime, answered_at: datetime | None, ended_at: dateti
 
 def _seconds_between(earlier: datetime, later: datetime) -> int:
     """Give 0 where the order is wrong: such a record is refused for its times."""
-    if later.microsecond or earlier.microsecond:
-        later, earlier = later.replace(microsecond=0), earlier.replace(microsecond=0)
     between = later - earlier
     return max(0, between.days * 86_400 + between.seconds)
