@@ -22,6 +22,7 @@ from appliance.cdr import (
     oracle_acme,
     panasonic_smdr,
     unify_openscape,
+    yeastar,
 )
 from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
@@ -45,6 +46,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     oracle_acme.DIALECT,
     panasonic_smdr.DIALECT,
     unify_openscape.DIALECT,
+    yeastar.DIALECT,
 )
 
 DIALECTS: Final[Mapping[str, Dialect]] = {dialect.name: dialect for dialect in _ALL}

@@ -18,7 +18,7 @@ MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 
 _BLANK: Final = b" \t\r\n\0"
 _BOM: Final = b"\xef\xbb\xbf"
-_JSON_TOKENS: Final = re.compile(rb'["{}\[\]\\\n]')
+JSON_TOKENS: Final = re.compile(rb'["{}\[\]\\\n]')
 _XML_TOKENS: Final = re.compile(rb"</cdr\s{0,8}>|<\?xml[\s?]|<cdr[\s>]")
 _XML_OVERLAP: Final = len(b"</cdr>") + 8
 _PARAGRAPH_END: Final = re.compile(rb"\r?\n\r?\n")
@@ -111,7 +111,7 @@ class JsonScanner:
 
     def end(self, data: bytes, start: int, /) -> int:
         """See ``Scanner``."""
-        for match in _JSON_TOKENS.finditer(data, start + self._scanned):
+        for match in JSON_TOKENS.finditer(data, start + self._scanned):
             place = match.start() - start
             if place != self._escaped and (length := self._after(match[0], place)):
                 return start + length
