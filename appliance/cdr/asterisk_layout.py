@@ -73,10 +73,8 @@ class Layout(Struct, frozen=True):
     disposition: int
     has_epoch: bool = False
     """The id column must have the shape of an id: it decides between this layout and one of equal width."""
-    database: bool = False
-    """An export of a table: NULL literals stand for nothing."""
-    named: bool = False
-    """A header or the administrator names the columns; otherwise those that follow the id differ by release."""
+    spelled: Callable[[Fields], Fields] | None = None
+    """What spells the values of other writers as ``Master.csv`` does."""
 
 
 _MASTER: Final = [
@@ -92,7 +90,8 @@ _FREEPBX: Final = [
 _FREEPBX_FIXED: Final = 16
 _FREEPBX_WIDEST: Final = 28
 _NEW_COLUMNS: Final = ["peeraccount", "linkedid", "sequence"]
-_REQUIRED: Final = frozenset({"src", "dst", "duration", "billsec", "disposition"})
+REQUIRED: Final = frozenset({"src", "dst", "duration", "billsec", "disposition"})
+"""What every record has besides its start: a party that is missing is not one that was withheld."""
 _ALIASES: Final = {"calldate": "start"}
 _SPELLINGS: Final = {
     "callerid": "clid",
@@ -107,7 +106,7 @@ _SPELLINGS: Final = {
 
 
 def compile_layout(
-    names: Sequence[str], *, has_epoch: bool = False, database: bool = False, named: bool = False
+    names: Sequence[str], *, has_epoch: bool = False, spelled: Callable[[Fields], Fields] | None = None
 ) -> Layout:
     """Compile the columns ``names`` (FreePBX' ``calldate`` is the start)."""
     width = len(names)
@@ -119,9 +118,29 @@ def compile_layout(
         lastdata=where.get("lastdata", width),
         disposition=where["disposition"],
         has_epoch=has_epoch,
-        database=database,
-        named=named,
+        spelled=spelled,
     )
+
+
+def epoch_of(uniqueid: str) -> int | None:
+    """Read the epoch in ``[systemname-]epoch.sequence`` (asterisk ``main/channel.c``), seconds UTC."""
+    head, _, sequence = uniqueid.rpartition(".")
+    epoch = head.rpartition("-")[2]
+    if sequence.isdecimal() and epoch.isdecimal() and len(epoch) in {9, 10}:
+        return int(epoch)
+    return None
+
+
+def _of_database(fields: Fields) -> Fields:
+    """Of a table whose columns are named: NULL literals stand for nothing."""
+    fields = _fields(["" if field in _NULLS else field for field in fields])
+    return fields if epoch_of(fields.linkedid) is not None else fields._replace(linkedid="")
+
+
+def _of_unnamed(fields: Fields) -> Fields:
+    """Of a table of which release is not known: what follows the id may be anything."""
+    fields = _of_database(fields)
+    return fields if fields.linkedid else fields._replace(sequence="")
 
 
 def _by_width(layouts: Sequence[Layout]) -> dict[int, tuple[Layout, ...]]:
@@ -145,7 +164,7 @@ def _masters() -> list[Layout]:
 
 def _exports() -> list[Layout]:
     padded = [*_FREEPBX, *[""] * (_FREEPBX_WIDEST - len(_FREEPBX))]
-    return [compile_layout(padded[:width], database=True) for width in range(_FREEPBX_FIXED, _FREEPBX_WIDEST + 1)]
+    return [compile_layout(padded[:width], spelled=_of_unnamed) for width in range(_FREEPBX_FIXED, _FREEPBX_WIDEST + 1)]
 
 
 Layouts = Mapping[int, tuple[Layout, ...]]
@@ -162,12 +181,12 @@ def header_layout(row: Sequence[str]) -> Layout | None:
     return declared_layout([_SPELLINGS.get(name, name) for name in names])
 
 
-def declared_layout(names: Sequence[str]) -> Layout | None:
-    """Compile the columns of a table; None unless those that every record needs are among them."""
+def declared_layout(names: Sequence[str], spelled: Callable[[Fields], Fields] | None = None) -> Layout | None:
+    """Compile named columns, those of a table by default; None unless all that a record needs are among them."""
     known = frozenset(names)
-    if not (known >= _REQUIRED and ("start" in known or "calldate" in known)):
+    if not (known >= REQUIRED and ("start" in known or "calldate" in known)):
         return None
-    return compile_layout(names, database=True, named=True)
+    return compile_layout(names, spelled=spelled or _of_database)
 
 
 def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
@@ -176,8 +195,8 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
     That the start is a time is for the caller to see, who reads it anyway.
     """
     fields = _fields(layout.pick(row))
-    if layout.database:
-        fields = _of_database(fields, named=layout.named)
+    if layout.spelled is not None:
+        fields = layout.spelled(fields)
         if '"' in fields.src or '"' in fields.dst:
             # No number holds a quote: it is a name whose quotes were not doubled, and stands in another's place.
             return None
@@ -188,20 +207,4 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
         and not (layout.has_epoch and epoch_of(fields.uniqueid) is None)
     ):
         return fields
-    return None
-
-
-def _of_database(fields: Fields, *, named: bool) -> Fields:
-    fields = _fields(["" if field in _NULLS else field for field in fields])
-    if epoch_of(fields.linkedid) is not None:
-        return fields
-    return fields._replace(linkedid="", sequence=fields.sequence if named else "")
-
-
-def epoch_of(uniqueid: str) -> int | None:
-    """Read the epoch in ``[systemname-]epoch.sequence`` (asterisk ``main/channel.c``), seconds UTC."""
-    head, _, sequence = uniqueid.rpartition(".")
-    epoch = head.rpartition("-")[2]
-    if sequence.isdecimal() and epoch.isdecimal() and len(epoch) in {9, 10}:
-        return int(epoch)
     return None

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from appliance.cdr.asterisk_layout import DISPOSITIONS, Fields, epoch_of
 from appliance.cdr.dialect import unread
 from appliance.cdr.durations import seconds
-from appliance.cdr.local_time import Reading, Uncertain, decide
+from appliance.cdr.local_time import Reading, decide
 from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
@@ -25,6 +25,8 @@ _NO_TARGET: Final = frozenset({"", "s"})
 """What stands for the called number where the dialplan was entered without one; the DID then names it."""
 _WITHHELD_NAMES: Final = frozenset({"anonymous", "restricted", "private", "withheld"})
 """Caller names that a trunk sets where the caller withheld the number."""
+_LONGEST_LOCAL: Final = len("10/20/2026 09:00:00 PM")
+"""What is longer says its own offset from UTC, and what has no colon is an epoch."""
 _ALL_SAMPLED: Final = 64
 """So many records at the start of a file are all compared with their epoch, then one in so many."""
 
@@ -64,11 +66,11 @@ class Times(Protocol):
 class AsteriskRecords:
     """Makes the records of one file in order; remembers the last 64 KiB of keys."""
 
-    __slots__ = ("_made", "_window", "times", "zone_check")
+    __slots__ = ("_made", "_times", "_window", "zone_check")
 
     def __init__(self, times: Times, zone_check: ZoneCheck) -> None:
         """Start at the beginning of a file."""
-        self.times = times
+        self._times = times
         self.zone_check = zone_check
         self._window = OccurrenceWindow()
         self._made = 0
@@ -113,7 +115,8 @@ class AsteriskRecords:
     def _sample(self, fields: Fields, start: Reading, started_at: datetime) -> None:
         """Compare a time with the id's epoch, unless it was the epoch that decided between two hours."""
         epoch = epoch_of(fields.uniqueid)
-        if epoch is not None and not (isinstance(start, Uncertain) and start.reason is not Reason.DATE_AMBIGUOUS):
+        is_local = ":" in fields.start and len(fields.start) <= _LONGEST_LOCAL
+        if epoch is not None and is_local and (isinstance(start, datetime) or start.reason is Reason.DATE_AMBIGUOUS):
             self.zone_check.note(started_at, epoch)
 
     def _keys(self, line: Line, fields: Fields) -> tuple[bytes, bytes, int]:
@@ -130,12 +133,15 @@ class AsteriskRecords:
 
     def _span(self, fields: Fields, start: Reading) -> tuple[datetime, datetime | None, datetime] | Reason:
         """Give start, answer and end in UTC."""
-        end = self.times.read(fields.end) if fields.end else None
-        answer = self.times.read(fields.answer) if fields.answer else None
+        end = self._times.read(fields.end) if fields.end else None
+        answer = self._times.read(fields.answer) if fields.answer else None
         if (fields.end and end is None) or (fields.answer and answer is None):
             return Reason.TYPE_SIGNATURE
-        if isinstance(start, datetime) and isinstance(end, datetime) and not isinstance(answer, Uncertain):
-            return start, answer, end
+        if isinstance(start, datetime) and isinstance(end, datetime):
+            if isinstance(answer, datetime):
+                return start, answer, end
+            if answer is None and fields.billsec == "0" and fields.disposition != "ANSWERED":
+                return start, None, end
         return _settle(fields, start, answer, end)
 
 
@@ -155,9 +161,9 @@ def _settle(
     if answer is not None:
         answered_at = decide(answer, near=ended_at - talk)
         return answered_at if isinstance(answered_at, Reason) else (started_at, answered_at, ended_at)
-    if end is None and (talk or fields.disposition == "ANSWERED"):
-        # A table without an answer column: it rang for what of the duration was not billed.
-        return started_at, started_at + max(total - talk, timedelta()), ended_at
+    if talk or fields.disposition == "ANSWERED":
+        # A table without an answer column: it rang for what was not billed.
+        return started_at, max(started_at, ended_at - talk), ended_at
     return started_at, None, ended_at
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from appliance.cdr.asterisk_layout import LAYOUTS, Layout, Layouts, fit, header_layout
-from appliance.cdr.asterisk_record import AsteriskRecords
+from appliance.cdr.asterisk_record import AsteriskRecords, Times
 from appliance.cdr.broken_quotes import mended
 from appliance.cdr.csv_rows import Row, csv_rows
 from appliance.cdr.dialect import FeedContext
@@ -29,9 +29,19 @@ class AsteriskReader:
 
     __slots__ = ("_layouts", "_records", "_separators", "_times", "zone_check")
 
-    def __init__(self, context: FeedContext, *, layouts: Layouts = LAYOUTS, separators: Sequence[str] = ",") -> None:
-        """Start at the beginning of a file whose rows have one of ``layouts``, until a header says otherwise."""
-        self._times = LocalTimes(context.zone)
+    def __init__(
+        self,
+        context: FeedContext,
+        *,
+        layouts: Layouts = LAYOUTS,
+        separators: Sequence[str] = ",",
+        times: Times | None = None,
+    ) -> None:
+        """Start at the beginning of a file whose rows have one of ``layouts``, until a header says otherwise.
+
+        Rows are mended where one of ``separators`` may stand in a text.
+        """
+        self._times = times or LocalTimes(context.zone)
         self.zone_check = ZoneCheck(context.zone)
         self._records = AsteriskRecords(self._times, self.zone_check)
         self._layouts = layouts
@@ -42,7 +52,7 @@ class AsteriskReader:
         width = len(row)
         # Columns that a layout does not have are read from this empty one.
         row.append("")
-        found = self._record(line, row, self._layouts.get(width, ()))
+        found = self._fitted(line, row, self._layouts.get(width, ()))
         if found is not None:
             return found
         if not any(row):
@@ -50,7 +60,7 @@ class AsteriskReader:
         row.pop()
         return self._exception(line, row)
 
-    def _record(self, line: Line, row: Row, layouts: tuple[Layout, ...]) -> CallRecord | Reason | None:
+    def _fitted(self, line: Line, row: Row, layouts: tuple[Layout, ...]) -> CallRecord | Reason | None:
         for layout in layouts:
             fields = fit(layout, row)
             if fields is not None:
@@ -69,7 +79,7 @@ class AsteriskReader:
         for spare in range(1, _MAX_SPARE + 1):
             if any(row[-spare:]):
                 break
-            found = self._record(line, row, self._layouts.get(len(row) - spare, ()))
+            found = self._fitted(line, row, self._layouts.get(len(row) - spare, ()))
             if found is not None:
                 return found
         fields = mended(line, self._layouts, self._separators, self._times)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from appliance.cdr import (
+    asterisk_ami,
     asterisk_csv,
+    asterisk_custom,
     avaya_ipo_smdr,
     broadworks,
     cisco_cucm_cdr,
@@ -28,7 +30,9 @@ from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
 
 _ALL: Final[tuple[Dialect, ...]] = (
+    asterisk_ami.DIALECT,
     asterisk_csv.DIALECT,
+    asterisk_custom.DIALECT,
     avaya_ipo_smdr.DIALECT,
     broadworks.DIALECT,
     cisco_cucm_cdr.DIALECT,

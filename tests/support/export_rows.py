@@ -16,8 +16,12 @@ BILLING = [
     *("userfield", "linkedid", "sequence", "agiuniqueid", "trunk", "did", "sipcallid", "inboundsipcallid"),
 ]
 """A table that a billing product made of FreePBX'."""
+CLOCK = "%Y-%m-%d %H:%M:%S"
 VALUES = {
     "calldate": "2026-10-20 09:00:00",
+    "start": "2026-10-20 09:00:00",
+    "answer": "2026-10-20 09:00:05",
+    "end": "2026-10-20 09:01:05",
     "clid": '"Ann" <0470112233>',
     "src": "0470112233",
     "dst": "201",
@@ -91,9 +95,13 @@ def calls(*, rows: int, seed: int) -> list[dict[str, str]]:
         src, dst = (outside, inside) if comes_in else (inside, "0" + outside)
         rung, answered = random.randrange(1, 40), random.random() < 0.7
         talk = random.randrange(1, 900) if answered else 0
+        answer, end = now + timedelta(seconds=rung), now + timedelta(seconds=rung + talk)
         made.append(
             {
-                "calldate": now.strftime("%Y-%m-%d %H:%M:%S"),
+                "calldate": now.strftime(CLOCK),
+                "start": now.strftime(CLOCK),
+                "answer": answer.strftime(CLOCK) if answered else "",
+                "end": end.strftime(CLOCK),
                 "clid": f'"{name}" <{src}>',
                 "src": src,
                 "dst": dst,
