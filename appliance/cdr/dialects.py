@@ -7,6 +7,7 @@ from appliance.cdr import (
     asterisk_ami,
     asterisk_csv,
     asterisk_custom,
+    avaya_cm,
     avaya_ipo_smdr,
     broadworks,
     cisco_cucm_cdr,
@@ -23,6 +24,7 @@ from appliance.cdr import (
     opensips_flatstore,
     oracle_acme,
     panasonic_smdr,
+    threecx_cdr,
     unify_openscape,
     yeastar,
 )
@@ -33,6 +35,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     asterisk_ami.DIALECT,
     asterisk_csv.DIALECT,
     asterisk_custom.DIALECT,
+    avaya_cm.DIALECT,
     avaya_ipo_smdr.DIALECT,
     broadworks.DIALECT,
     cisco_cucm_cdr.DIALECT,
@@ -49,6 +52,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     opensips_flatstore.DIALECT,
     oracle_acme.DIALECT,
     panasonic_smdr.DIALECT,
+    threecx_cdr.DIALECT,
     unify_openscape.DIALECT,
     yeastar.DIALECT,
 )
