@@ -6,7 +6,7 @@ them is not read. Nothing is guessed from the rows.
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -150,16 +150,7 @@ def declared_columns(names: Sequence[str]) -> Columns:
     Raises:
         SettingsError: lists what makes no sense in it.
     """
-    mistakes = [
-        f"layout.columns: column {place} is none of -, {', '.join(VOCABULARY)}"
-        for place, name in enumerate(names, start=1)
-        if name != UNREAD and name not in VOCABULARY
-    ]
-    mistakes += [
-        f"layout.columns: column {place} is declared a second time"
-        for place, name in enumerate(names, start=1)
-        if name in VOCABULARY and name in names[: place - 1]
-    ]
+    mistakes = name_mistakes(names, VOCABULARY)
     if not mistakes:
         known = frozenset(names)
         if not known & _START:
@@ -170,6 +161,20 @@ def declared_columns(names: Sequence[str]) -> Columns:
     if mistakes:
         raise SettingsError(mistakes)
     return compile_columns(names)
+
+
+def name_mistakes(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """Say which of the declared columns are not ``known``, or declared twice; by their places, not by what they say."""
+    unknown = [
+        f"layout.columns: column {place} is none of -, {', '.join(known)}"
+        for place, name in enumerate(names, start=1)
+        if name != UNREAD and name not in known
+    ]
+    return unknown + [
+        f"layout.columns: column {place} is declared a second time"
+        for place, name in enumerate(names, start=1)
+        if name in known and name in names[: place - 1]
+    ]
 
 
 def header_columns(cells: Sequence[str]) -> Columns | None:
