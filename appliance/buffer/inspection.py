@@ -5,6 +5,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from appliance.buffer import ledger
 from appliance.buffer.schema import PAGE_BYTES
 from appliance.errors import BufferUnusableError
 from appliance.ports import BufferStats, QuarantineCount, Tally
@@ -36,7 +37,7 @@ def read_stats(connection: sqlite3.Connection) -> BufferStats:
         cap_bytes=cap * page_bytes,
         epoch=epoch,
         quarantine=[QuarantineCount(row["kind"], row["reason"], row["records"]) for row in quarantine],
-        tallies=_tallies(database),
+        tallies=[Tally(feed, day, kinds) for (feed, day), kinds in ledger.tallies(connection).items()],
     )
 
 
@@ -55,10 +56,3 @@ def open_stats(path: Path, *, cap_bytes: int) -> BufferStats:
             connection.close()
     except sqlite3.Error as error:
         raise BufferUnusableError("there is no buffer, or the running appliance holds it") from error
-
-
-def _tallies(database: sqlite_utils.Database) -> list[Tally]:
-    counts: dict[tuple[str, str], dict[str, int]] = {}
-    for row in database.query("SELECT feed, day, kind, count FROM tally ORDER BY feed, day, kind"):
-        counts.setdefault((row["feed"], row["day"]), {})[row["kind"]] = row["count"]
-    return [Tally(feed, day, kinds) for (feed, day), kinds in counts.items()]

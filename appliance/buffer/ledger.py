@@ -81,6 +81,22 @@ def count(connection: sqlite3.Connection, feed: str, day: str, **counts: int) ->
     )
 
 
+def tallies(connection: sqlite3.Connection) -> dict[tuple[str, str], dict[str, int]]:
+    """The counts of each feed and day, by kind."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for feed, day, kind, number in connection.execute(
+        "SELECT feed, day, kind, count FROM tally ORDER BY feed, day, kind"
+    ):
+        found.setdefault((feed, day), {})[kind] = number
+    return found
+
+
+def waiting(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many records of each feed and day are in the buffer."""
+    rows = connection.execute("SELECT feed, day, sum(records) FROM batch GROUP BY feed, day")
+    return {(feed, day): records for feed, day, records in rows}
+
+
 class Refused(NamedTuple):
     """Something set aside: where it came from, what it is, why, how many records, and the content to encrypt."""
 

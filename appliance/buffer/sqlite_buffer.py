@@ -37,6 +37,10 @@ TAMPERED: Final = "tampered"
 _BATCH: Final = "epoch, sequence, feed, day, records, previous, body"
 
 
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
+
+
 class BufferSettings(Struct, frozen=True):
     """Whose buffer it is and how large it may grow."""
 
@@ -79,6 +83,8 @@ class SqliteBuffer:
         except OSError as error:
             raise BufferUnusableError(f"the database cannot be opened ({error.strerror})") from None
         connection = sqlite3.connect(path, isolation_level=None, timeout=2, check_same_thread=False)
+        # Text that was damaged must not keep a row from being read: its blob will not authenticate.
+        connection.text_factory = _text
         return cls.attach(connection, masters=masters, settings=settings, reserve=Reserve(path))
 
     @classmethod
@@ -102,6 +108,11 @@ class SqliteBuffer:
             connection.close()
             raise
         return buffer
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For ``fsck``, which looks at every row."""
+        return self._connection
 
     def close(self) -> None:
         """Close the database; the WAL is checkpointed."""
@@ -155,9 +166,23 @@ class SqliteBuffer:
             try:
                 body = self.open_batch(row)
             except BufferTamperError:
-                self._remove(row.epoch, row.sequence, row.body, reason=TAMPERED)
+                self.remove(row.epoch, row.sequence, row.body, reason=TAMPERED)
                 continue
             return PendingBatch(row.epoch, row.sequence, row.records, body)
+
+    def forget_position(self, feed: str) -> None:
+        """Let a feed be read from its start again. Raises as ``append``."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM source WHERE feed = ?", (feed,))
+
+    def open_blob(self, epoch: int, blob: bytes, *, place: bytes) -> bytes:
+        """Give the content of any blob of ``epoch``.
+
+        Raises:
+            BufferTamperError: altered or moved, or the epoch is not known.
+        """
+        with named_errors():
+            return self._key(epoch).open(blob, place=place)
 
     def open_batch(self, row: BatchRow) -> bytes:
         """Give the body of a stored batch.
@@ -165,8 +190,7 @@ class SqliteBuffer:
         Raises:
             BufferTamperError: the blob, or what stands in clear beside it, was altered or moved.
         """
-        with named_errors():
-            return self._key(row.epoch).open(row.body, place=place_of_batch(row))
+        return self.open_blob(row.epoch, row.body, place=place_of_batch(row))
 
     def acknowledge(self, batch: PendingBatch, verdict: Verdict) -> None:
         """See ``ports.CallBuffer``."""
@@ -190,7 +214,7 @@ class SqliteBuffer:
 
     def set_aside(self, batch: PendingBatch, code: str) -> None:
         """See ``ports.CallBuffer``."""
-        self._remove(batch.epoch, batch.sequence, batch.body, reason=code)
+        self.remove(batch.epoch, batch.sequence, batch.body, reason=code)
 
     def note_high_water(self, remote: HighWater) -> bool:
         """See ``ports.CallBuffer``. What waits is issued again under an epoch that the receiver has never seen."""
@@ -270,7 +294,8 @@ class SqliteBuffer:
         self._connection.execute("UPDATE epoch SET tail = ? WHERE epoch = ?", (chain_after(previous, blob), epoch))
         return str(feed), str(day)
 
-    def _remove(self, epoch: int, sequence: int, content: bytes, *, reason: str) -> None:
+    def remove(self, epoch: int, sequence: int, content: bytes, *, reason: str) -> None:
+        """Move a batch into the quarantine. Raises as ``acknowledge``."""
         with self._freeing_space(), self._transaction():
             records = self._connection.execute(
                 "SELECT records FROM batch WHERE epoch = ? AND sequence = ?", (epoch, sequence)

@@ -216,7 +216,7 @@ def _errors() -> Iterator[None]:
         full = sqlite3.OperationalError("database or disk is full")
         full.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise full from error
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         raise sqlite3.OperationalError(type(error).__name__) from error
 
 

@@ -188,3 +188,20 @@ def test_an_altered_batch_does_not_hinder_the_new_epoch(open_buffer: BufferFile)
 
     assert [(batch.epoch, batch.sequence) for batch in drain(buffer)] == [(8, 1)]
     assert tallies(buffer)["set_aside"] == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["records = 7", "feed = 'other'", "day = '2020-01-01'", "feed = CAST(x'ff' AS TEXT)"]
+)
+def test_what_stands_in_clear_beside_a_blob_is_bound_to_it(open_buffer: BufferFile, change: str) -> None:
+    """A changed count would never fit its verdict, and text that is none would be an error at each look."""
+    buffer = open_buffer()
+    for number in (1, 2):
+        buffer.append(intake([number]))
+    buffer.close()
+    open_buffer.edit(f"UPDATE batch SET {change} WHERE sequence = 1")  # noqa: S608 - test's own words
+
+    buffer = open_buffer()
+
+    assert [batch.sequence for batch in drain(buffer)] == [2]
+    assert [(item.kind, item.reason) for item in buffer.stats().quarantine] == [("batch", "tampered")]
