@@ -73,7 +73,7 @@ def test_detailed_and_compact_rows_say_the_same(width: int) -> None:
         (b"x" * 200 + b"\n", "column_count"),
         (leg(width=COMPACT).rstrip(b"\n") + b",1\n", "column_count"),
         (leg(width=161), "column_count"),
-        (leg(width=COMPACT)[:70], "column_count"),
+        (changed(leg(width=COMPACT), 10, remove=20), "column_count"),
         (b'"open\n', "line_torn"),
     ],
 )
@@ -206,9 +206,9 @@ def test_the_records_epoch_decides_the_hour_that_occurs_twice(letters: str, made
 @pytest.mark.parametrize("column", ["h323_setup_time", "h323_connect_time", "h323_disconnect_time"])
 def test_a_time_that_the_site_skips_needs_another_near_it(column: str) -> None:
     """In the hour that does not exist, with letters that mean nothing, and all else days away: refused."""
-    times = dict.fromkeys(("h323_setup_time", "h323_connect_time"), '"02:30:00.000 UTC Fri Mar 20 2026"')
-    times |= {"h323_disconnect_time": '"02:30:00.000 UTC Fri Mar 20 2026"'}
-    times |= {column: '"02:30:00.000 BRU Sun Mar 29 2026"'}
+    columns = ("h323_setup_time", "h323_connect_time", "h323_disconnect_time")
+    times: dict[str, Any] = dict.fromkeys(columns, '"02:30:00.000 UTC Fri Mar 20 2026"')
+    times[column] = '"02:30:00.000 BRU Sun Mar 29 2026"'
     assert reason(parse(leg(**times, unix_time="1773973800"))[0]) == "local_time_nonexistent"
 
 
