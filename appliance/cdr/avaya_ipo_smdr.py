@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Final
 
 from appliance.cdr.csv_rows import Row, csv_rows
+from appliance.cdr.date_order import DateOrder
 from appliance.cdr.dialect import Dialect, FeedContext, LineParser, unread
 from appliance.cdr.durations import clock_seconds, seconds
 from appliance.cdr.line_parser import Outcome, ReaderParser
@@ -52,16 +53,19 @@ COLUMNS: Final = {
 _READ: Final = 17
 """Columns up to the park time, which every release has."""
 _AUTH_VALID: Final = 17
-_AUTH_CODE: Final = 18
 _TARGETED: Final = 29
 _RECORD_TIME: Final = 34
 _WIDTHS: Final = frozenset({17, 19, 27, 30, 35, 37})
 """To the park time (3.0), authorization code, mark-up (4.0), targeted number (to R10), record time (R11), and R11.1."""
+_DOUBTFUL: Final = frozenset({18, 19, 20, 28, 31, 36, 37, 38})
+"""Widths that a shorter layout can have with a comma or two in a name, if no record time stands in its place."""
 _SIGNATURE: Final = re.compile(r"[IO]\|[01I]\|\d{1,20}\|[01]\|(?:[ETVU]\d{1,15})?\|(?:[ETVU]\d{1,15})?", re.ASCII)
 """Direction, internal (the manual's own example prints an I for a 1), Call ID, continuation, and two devices."""
 _NUMBER: Final = re.compile(r"[+*#\d]{0,40}|[^ @]{1,80}@[^ @]{1,80}", re.ASCII)
 """A targeted number, digits or a SIP address: beside it stands the name of a user or group."""
 _TIMED: Final = re.compile(r"(?:\d{4}/\d\d/\d\d \d\d:\d\d(?::\d\d)?)?", re.ASCII)
+_SPREADSHEET: Final = re.compile(r"(\d\d?)/(\d\d?)/(\d{4}) (\d\d?):(\d\d)(?::(\d\d))?", re.ASCII)
+"""What becomes of the start where a file went through one."""
 _HEADERS: Final = ("call start", "callstart")
 _WITHOUT_SECONDS: Final = len("2026/10/19 08:00")
 
@@ -69,23 +73,30 @@ _WITHOUT_SECONDS: Final = len("2026/10/19 08:00")
 class SmdrReader:
     """Reads the rows of one file in order; remembers the last 64 KiB of keys."""
 
-    __slots__ = ("_times", "_window")
+    __slots__ = ("_order", "_times", "_window")
 
     def __init__(self, context: FeedContext) -> None:
         """Start at the beginning of a file."""
+        self._order = DateOrder(context)
         self._times = LocalTimes(context.zone)
         self._window = OccurrenceWindow()
 
     def read(self, line: Line, row: Row, now: object, /) -> Outcome:  # noqa: ARG002  the date is in the row
         """See ``line_parser.Reader``."""
         lengths = _lengths(row)
-        start = self._start(row[0]) if lengths else None
+        if lengths is None:
+            row = [cell.strip() for cell in row]
+            lengths = _lengths(row)
+        start = self._start(line, row[0]) if lengths else None
         if lengths is not None and start is not None:
             return self._record(line, row, lengths, start)
         return _exception(row)
 
-    def _start(self, text: str) -> Reading | None:
+    def _start(self, line: Line, text: str) -> Reading | None:
         """Read ``YYYY/MM/DD HH:MM:SS``; some of the manual's own examples stop at the minute."""
+        if match := _SPREADSHEET.fullmatch(text):
+            first, second, year, hour, minute, rest = (int(group or 0) for group in match.groups())
+            return self._times.civil(self._order.read(line, first, second, year), (hour, minute, rest))
         if _TIMED.fullmatch(text):
             text = text.replace("/", "-") + (":00" if len(text) == _WITHOUT_SECONDS else "")
         return self._times.read(text)
@@ -128,7 +139,10 @@ class SmdrReader:
 def _lengths(row: Row) -> tuple[int, int, int] | None:
     """Give connected, ring, and held with parked seconds; None unless each column of a certain type has it."""
     width = len(row)
-    if width not in _WIDTHS and not (width - 1 in _WIDTHS and _is_surplus_certain(row)):
+    if width not in _WIDTHS and (width - 1 not in _WIDTHS or row[-1]):
+        return None
+    has_record_time = width > _RECORD_TIME and row[_RECORD_TIME] != ""
+    if width in _DOUBTFUL and not has_record_time and not _is_certain(row):
         return None
     signature = f"{row[4]}|{row[8]}|{row[9]}|{row[10]}|{row[11]}|{row[13]}"
     talk, ring, hold, park = clock_seconds(row[1]), seconds(row[2]), seconds(row[15]), seconds(row[16])
@@ -141,13 +155,13 @@ def _lengths(row: Row) -> tuple[int, int, int] | None:
     return talk, ring, hold + park
 
 
-def _is_surplus_certain(row: Row) -> bool:
-    """Tell an empty column at the end, which the manual's examples have, from a comma in a name before the hold time.
+def _is_certain(row: Row) -> bool:
+    """Tell columns that are more (the manual's examples have an empty one) from commas in a name before the hold time.
 
     Such a comma would put the park time where it says whether a code was valid, and that where the code stands.
     """
-    auth = row[_AUTH_VALID : _AUTH_CODE + 1]
-    return not row[-1] and (not any(auth) or (auth[0] in {"0", "1"} and auth[-1] not in {"", "0", "1"}))
+    valid, code = row[_AUTH_VALID], row[_AUTH_VALID + 1] if len(row) > _AUTH_VALID + 1 else ""
+    return not valid + code or (valid in {"0", "1"} and code not in {"", "0", "1"})
 
 
 def _exception(row: Row) -> Reason | None:
@@ -192,4 +206,5 @@ DIALECT: Final = Dialect(
     manual="Avaya Branch Gateway Manager 10.0 (15-601011) pp. 851-856; IP Office R12.3 SMDR Fields",
     columns=COLUMNS,
     open=_open,
+    options=frozenset({"date_order"}),
 )
