@@ -67,6 +67,8 @@ _TALK: Final = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
 _CAUSE: Final = re.compile(r"[0-9A-Fa-f]{0,5}", re.ASCII)
 _ADDRESS: Final = re.compile(r"(?:sips?|tel|h323):[^\s<>\"]{1,300}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\+?[0-9*#]{1,40}", re.ASCII)
+_NUMERIC_USER: Final = re.compile(r"\Asips?:(\+?\d{1,40})@[^\s<>\"]*+", re.ASCII | re.IGNORECASE)
+"""The number is all that is wanted of such an address, not the host."""
 _WITHHELD: Final = frozenset({"anonymous", "restricted", "private", "withheld", "unavailable"})
 _UNSET_YEAR: Final = 1970
 """Of a time that did not come: the clock's zero."""
@@ -208,6 +210,7 @@ def _stop(cells: list[str]) -> _Stop | None:
     if bare and (setup != _USUAL_SETUP or len(bare) == 1):
         # Bare digits may be anything's, but for two in a row where no column is missing or too many.
         return None
+    calling, called = _NUMERIC_USER.sub(r"\1", calling), _NUMERIC_USER.sub(r"\1", called)
     return _Stop(cells[3], calling, called, talk, cells[setup], connect, disconnect, cause)
 
 

@@ -15,11 +15,11 @@ from appliance.cdr.line_parser import Outcome
 from appliance.cdr.oracle_acme import cells_of, party
 from appliance.cdr.record import CallRecord
 from appliance.wire.call import Direction, Disposition
-from tests.support.acme_rows import ANN, BART, RELEASES, changed, start, stop
+from tests.support.acme_rows import ANN, RELEASES, changed, start, stop
 from tests.support.cdr_rows import NOW, frame, outcomes, reason
 from tests.support.feeds.oracle_acme import written
 
-PARTIES = ("sip:+32470112233@192.0.2.14:5060;user=phone", "sip:+3224445566@192.0.2.20:5060;user=phone", "")
+PARTIES = ("+32470112233", "+3224445566", "")
 SECRETS = ("Maes", "99887766", "realm", '192.0.2.1"', "Build", "+32499000000")
 
 
@@ -297,7 +297,7 @@ def test_nothing_but_keys_parties_and_times_is_in_a_record() -> None:
     record = only_record(stop())
     held = repr([record.calling, record.called, record.forwarded_to, record.call_key])
     assert not [secret for secret in SECRETS if secret in held]
-    assert BART.split(";")[0][2:] in held
+    assert "192.0.2" not in repr([record.calling, record.called])
 
 
 @given(
