@@ -8,13 +8,15 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 
 from msgspec import structs
 
+from appliance.buffer.salvage import Salvage, open_or_salvage
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.cdr.dialect import FeedContext, Layout
 from appliance.cdr.dialects import find_dialect
@@ -27,6 +29,7 @@ from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Upl
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
+from appliance.sealing.buffer_keys import BufferKeys
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from appliance.settings import Settings, SiteSettings
@@ -40,7 +43,6 @@ POLL_SECONDS: Final = 0.5
 """How often an idle feed is looked at: a stat and a read of a kilobyte."""
 STATUS_SECONDS: Final = 2.0
 TENANT_KEY: Final = "tenant-secret"
-BUFFER_KEY: Final = "buffer-master"
 KEY_VERSION: Final = 1
 
 _LOG = logging.getLogger("natalia.daemon")
@@ -49,12 +51,13 @@ _LOG = logging.getLogger("natalia.daemon")
 class Appliance:
     """Runs feeds and delivery until it is told to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the whole, each by its name
         self,
         *,
         status: Status,
         settings: Settings,
         buffer: CallBuffer,
+        keys: BufferKeys,
         uplink: Uplink,
         feeds: Sequence[FeedIntake],
         clock: Clock,
@@ -62,6 +65,7 @@ class Appliance:
         """Move ``feeds`` into ``buffer`` and ``buffer`` over ``uplink``; report into the state directory."""
         self._settings = settings
         self._buffer = buffer
+        self._keys = keys
         self._feeds = feeds
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
@@ -131,6 +135,7 @@ class Appliance:
     async def _report(self) -> None:
         while True:
             await self._on_buffer_thread(self._write_status)
+            await self._on_buffer_thread(self._keys.step, self._buffer)
             await self._clock.sleep(STATUS_SECONDS)
 
     def _write_status(self) -> None:
@@ -178,6 +183,79 @@ def open_translator(
     return Translator(find_dialect(dialect), context, encoder)
 
 
+def open_buffer(
+    settings: Settings, identity: MachineIdentity, masters: Mapping[int, SecretBytes], key_protection: KeyProtection
+) -> tuple[SqliteBuffer, Salvage | None]:
+    """Open the appliance's buffer; a damaged one is salvaged first, and the log says so.
+
+    Raises:
+        BufferUnusableError: held by another process, or of another appliance.
+    """
+    buffer, saved = open_or_salvage(
+        settings.appliance.state_directory / "buffer.db",
+        masters=masters,
+        settings=BufferSettings(
+            tenant=identity.tenant,
+            appliance=identity.appliance,
+            key_protection=key_protection,
+            cap_bytes=settings.buffer.cap_mib * 2**20,
+            batch_records=settings.buffer.batch_records,
+        ),
+    )
+    if saved is not None:
+        _LOG.error("buffer=salvaged batches=%d records=%d refused=%d", saved.batches, saved.records, saved.refused)
+    return buffer, saved
+
+
+def buffer_keys(settings: Settings) -> BufferKeys:
+    """The buffer's keys. Raises as ``open_secrets``."""
+    return BufferKeys(open_secrets(settings)[0], SystemClock())
+
+
+@contextmanager
+def buffer_alone(settings: Settings) -> Iterator[tuple[SqliteBuffer, Salvage | None]]:
+    """The buffer of an appliance that is not running, and what was saved if it was damaged.
+
+    Raises:
+        ApplianceError: it is running, was never enrolled, or this machine cannot open its secrets.
+    """
+    secrets, key_protection = open_secrets(settings)
+    identity = FileIdentityStore(secrets, SystemClock()).load()
+    buffer, saved = open_buffer(settings, identity, BufferKeys(secrets, SystemClock()).masters(), key_protection)
+    try:
+        yield buffer, saved
+    finally:
+        buffer.close()
+
+
+async def drain(settings: Settings, show: Callable[[int, str | None], None]) -> int:
+    """Deliver what waits in the buffer of an appliance that is not running; give how many records that were.
+
+    Args:
+        settings: of the appliance.
+        show: is told how many records wait, and the link's problem, after each batch and each failed try.
+
+    Raises:
+        ApplianceError: as ``buffer_alone``.
+    """
+    clock = SystemClock()
+    with buffer_alone(settings) as (buffer, _):
+        first = buffer.stats().records
+        identity = FileIdentityStore(open_secrets(settings)[0], clock).load()
+        link = LinkRecorder(settings.receiver.url, clock)
+        async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
+            delivery = Delivery(buffer=buffer, uplink=uplink, on_buffer_thread=_here, clock=clock, link=link)
+            await delivery.check_high_water()
+            show(first, link.status.last_problem)
+            while await delivery.step():
+                show(buffer.stats().records, link.status.last_problem)
+    return first
+
+
+async def _here(function: Callable[..., T], *arguments: Any) -> T:
+    return function(*arguments)
+
+
 async def run(settings: Settings) -> None:
     """Run the appliance of ``settings`` until SIGTERM or SIGINT.
 
@@ -190,17 +268,8 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     secrets, key_protection = open_secrets(settings)
     identity = FileIdentityStore(secrets, clock).load()
-    buffer = SqliteBuffer.open(
-        settings.appliance.state_directory / "buffer.db",
-        masters={1: secrets.get_or_create(BUFFER_KEY)},
-        settings=BufferSettings(
-            tenant=identity.tenant,
-            appliance=identity.appliance,
-            key_protection=key_protection,
-            cap_bytes=settings.buffer.cap_mib * 2**20,
-            batch_records=settings.buffer.batch_records,
-        ),
-    )
+    keys = BufferKeys(secrets, clock)
+    buffer, _ = open_buffer(settings, identity, keys.masters(), key_protection)
     try:
         secret = secrets.get_or_create(TENANT_KEY)
         feeds = [
@@ -215,7 +284,7 @@ async def run(settings: Settings) -> None:
         status = first_status(settings, identity, buffer, clock=clock, key_protection=key_protection)
         async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
             appliance = Appliance(
-                status=status, settings=settings, buffer=buffer, uplink=uplink, feeds=feeds, clock=clock
+                status=status, settings=settings, buffer=buffer, keys=keys, uplink=uplink, feeds=feeds, clock=clock
             )
             _LOG.info("appliance=%s feeds=%d key_protection=%s", identity.appliance, len(feeds), key_protection)
             await appliance.run(stop)

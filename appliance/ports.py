@@ -227,6 +227,23 @@ class CallBuffer(Protocol):
         """What is stored, in counts."""
         ...
 
+    @property
+    def key_version(self) -> int:
+        """The version of the master key that seals now."""
+        ...
+
+    def rekey(self, version: int, master: SecretBytes) -> None:
+        """Seal from now on under a newer master key; what waits stays readable.
+
+        Raises:
+            BufferUnusableError: the database must be reopened.
+        """
+        ...
+
+    def spent_versions(self) -> set[int]:
+        """Forget the versions of the master key that nothing is sealed under any more, and say which they were."""
+        ...
+
     def note_high_water(self, remote: HighWater) -> bool:
         """Compare with what the receiver holds; True if the buffer is an older copy (a new epoch was opened)."""
         ...

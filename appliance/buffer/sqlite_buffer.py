@@ -236,15 +236,13 @@ class SqliteBuffer:
             ledger.count(self._connection, "", "", older_copy=1)
         return True
 
+    @property
+    def key_version(self) -> int:
+        """See ``ports.CallBuffer``."""
+        return self._keyring.current
+
     def rekey(self, version: int, master: SecretBytes) -> None:
-        """Seal from now on under a newer master key; positions and the quarantine are sealed anew at once.
-
-        Batches that wait stay under the older version until they are delivered; ``spent_versions`` says when it can be
-        destroyed.
-
-        Raises:
-            BufferUnusableError: the database must be reopened.
-        """
+        """See ``ports.CallBuffer``. Positions and the quarantine are sealed anew at once, batches as they were."""
         self._keyring.add(version, master)
         with self._transaction():
             epoch = self._open_epoch(after=0).epoch
@@ -257,7 +255,7 @@ class SqliteBuffer:
             ledger.drop_spent_epochs(self._connection)
 
     def spent_versions(self) -> set[int]:
-        """Forget the versions of the master key that nothing is sealed under any more, and say which they were."""
+        """See ``ports.CallBuffer``."""
         with named_errors():
             spent = self._keyring.versions - ledger.versions(self._connection) - {self._keyring.current}
         for version in spent:

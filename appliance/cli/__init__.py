@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from appliance.cli.inspect import buffer, dialects, status
+from appliance.cli.keep import drain, fsck, rekey
 from appliance.cli.operate import enroll, run
 from appliance.cli.preview import preview
 from appliance.errors import ApplianceError, SettingsError
@@ -23,6 +24,8 @@ def cli() -> None:
 
 for command in (preview, dialects, run, enroll, status, buffer):
     cli.add_command(command)
+for command in (fsck, drain, rekey):
+    buffer.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

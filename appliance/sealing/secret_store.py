@@ -68,6 +68,21 @@ class SecretStore:
         """
         self._keep(name, secret, replace=True)
 
+    def names(self) -> list[str]:
+        """The names under which secrets are kept."""
+        return sorted(path.stem for path in self._directory.glob("*.sealed"))
+
+    def written_at(self, name: str) -> float:
+        """When a secret was kept, in seconds of the file system's clock since 1970.
+
+        Raises:
+            SealingError: it cannot be looked at.
+        """
+        try:
+            return self._path(name).stat().st_mtime
+        except OSError as error:
+            raise SealingError(f"secret {name!r}: {error.strerror}") from error
+
     def discard(self, name: str) -> None:
         """Forget a secret, if there is one.
 

@@ -15,6 +15,9 @@ from appliance.daemon import Appliance, first_status, open_translator
 from appliance.errors import BufferUnusableError
 from appliance.intake import FeedIntake
 from appliance.ports import MachineIdentity, SecretBytes
+from appliance.sealing.buffer_keys import BufferKeys
+from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.secret_store import SecretStore
 from appliance.settings import Settings, load_settings
 from appliance.sources.file_source import FileSource
 from appliance.status import FILE_NAME, Status, read_status
@@ -82,8 +85,10 @@ class SiteUnderTest:
         (folder / "appliance.toml").write_text(text, encoding="utf-8")
         self.settings: Settings = load_settings(folder / "appliance.toml")
         owner = BufferSettings(identity.tenant, identity.appliance, KeyProtection.FILE, 2**26, BATCH_RECORDS)
-        self.buffer = SqliteBuffer.open(folder / "state/buffer.db", masters={1: SECRET}, settings=owner)
         self.clock = HastyClock()
+        store = SecretStore(folder / "state/secrets", FileSealer.open(folder / "state/anchor"))
+        self.keys = BufferKeys(store, self.clock)
+        self.buffer = SqliteBuffer.open(folder / "state/buffer.db", masters=self.keys.masters(), settings=owner)
         translator = open_translator("asterisk_csv", site=self.settings, secret=SECRET, feed="main")
         self.intake = FeedIntake(FileSource("main", self.feed), translator, self.buffer, self.clock)
         self.identity = identity
@@ -123,6 +128,7 @@ class SiteUnderTest:
                 status=first,
                 settings=self.settings,
                 buffer=self.buffer,
+                keys=self.keys,
                 uplink=uplink,
                 feeds=[self.intake],
                 clock=self.clock,
