@@ -1,7 +1,6 @@
-"""The dialect ``freeswitch_csv``: templates, identity, times, parties, and what a broken name may not do."""
+"""The dialect ``freeswitch_csv``: templates, identity, parties, and what a broken name may not do."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,61 +15,8 @@ from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.errors import SettingsError
 from appliance.wire.call import Direction, Disposition
-from tests.support.cdr_rows import NOW, frame, outcomes, reason
-
-STARTED = datetime(2026, 10, 20, 7, 0, tzinfo=UTC)
-EXAMPLE = {
-    "caller_id_name": "Ann",
-    "caller_id_number": "0470112233",
-    "destination_number": "201",
-    "context": "default",
-    "start_stamp": "2026-10-20 09:00:00",
-    "answer_stamp": "2026-10-20 09:00:05",
-    "end_stamp": "2026-10-20 09:01:05",
-    "duration": "65",
-    "billsec": "60",
-    "hangup_cause": "NORMAL_CLEARING",
-    "uuid": "99205d8f-5ec4-402e-b174-7a8bb8c23a61",
-    "bleg_uuid": "02132a5c-b9b1-4dbf-b79c-bdf408854867",
-    "accountcode": "201",
-    "read_codec": "PCMA",
-    "write_codec": "PCMA",
-}
-
-
-def written(columns: Sequence[str]) -> bytes:
-    """A row as FreeSWITCH writes it: quotes around, and no escape for those within."""
-    return ",".join(f'"{column}"' for column in columns).encode() + b"\n"
-
-
-def example(**changes: str) -> bytes:
-    """A row of the ``example`` template."""
-    return written(list((EXAMPLE | changes).values()))
-
-
-def declared(columns: str, **changes: str) -> Outcome:
-    """The outcome of a row of the variables ``columns``, which the administrator declared."""
-    names = columns.split()
-    values = EXAMPLE | {"call_uuid": "", "originator": "", "originating_leg_uuid": "", "signal_bond": ""} | changes
-    return parse(written([values.get(name, "") for name in names]), Layout(columns=tuple(names)))[0]
-
-
-def parse(data: bytes, layout: Layout | None = None, zone: str = "Europe/Brussels") -> list[Outcome]:
-    """The outcomes of a whole file."""
-    context = FeedContext(zone=ZoneInfo(zone), layout=layout or Layout())
-    return outcomes(DIALECT.open(context), frame(data), now=NOW)
-
-
-def record_of(outcome: Outcome) -> CallRecord:
-    """The record that it must be."""
-    assert isinstance(outcome, CallRecord), reason(outcome)
-    return outcome
-
-
-def only(data: bytes) -> CallRecord:
-    """The record of a file of one row."""
-    [outcome] = parse(data)
-    return record_of(outcome)
+from tests.support.cdr_rows import NOW, outcomes, reason
+from tests.support.freeswitch_rows import EXAMPLE, STARTED, declared, example, only, parse, record_of, written
 
 
 def test_a_leg_says_who_called_whom_and_when() -> None:
@@ -230,111 +176,6 @@ def test_the_cause_says_why_nobody_answered(cause: str, disposition: Disposition
     record = only(example(answer_stamp="", billsec="0", hangup_cause=cause))
     assert (record.disposition, record.answered_at) == (disposition, None)
     assert (record.ring_seconds, record.talk_seconds) == (65, 0)
-
-
-def test_the_first_second_of_the_epoch_is_no_answer() -> None:
-    """Releases before 1.2 write it for what never came."""
-    assert only(example(answer_stamp="1970-01-01 01:00:00", billsec="0")).answered_at is None
-
-
-@pytest.mark.parametrize(
-    ("columns", "changes", "started_at"),
-    [
-        ("start_epoch", {"start_epoch": "1792891800"}, "2026-10-25T01:30:00"),
-        ("start_epoch start_stamp", {"start_epoch": "1792891800"}, "2026-10-25T01:30:00"),
-        ("start_uepoch", {"start_uepoch": "1792891800123456"}, "2026-10-25T01:30:00"),
-        ("start_stamp", {}, "2026-10-25T00:30:00"),
-        ("start_stamp end_epoch", {"end_epoch": "1792891865"}, "2026-10-25T01:30:00"),
-    ],
-)
-def test_an_epoch_decides_the_hour_that_occurs_twice(columns: str, changes: dict[str, str], started_at: str) -> None:
-    """And goes before a stamp anywhere."""
-    changes = {"start_stamp": "2026-10-25 02:30:00"} | changes
-    outcome = declared(f"caller_id_number destination_number duration billsec {columns}", **changes)
-    assert record_of(outcome).started_at == datetime.fromisoformat(started_at).replace(tzinfo=UTC)
-
-
-@pytest.mark.parametrize("epoch", ["x", "12", "1792891800000", "17928918001"])
-def test_what_is_no_epoch_refuses_the_row(epoch: str) -> None:
-    """Neither the stamp nor a guess takes its place."""
-    columns = "caller_id_number destination_number start_stamp start_epoch duration"
-    assert declared(columns, start_epoch=epoch) is Reason.TYPE_SIGNATURE
-
-
-def test_an_epoch_of_zero_never_came() -> None:
-    """An unanswered leg, and one that has neither start nor end."""
-    columns = "caller_id_number destination_number start_epoch answer_epoch end_epoch duration hangup_cause"
-    outcome = declared(columns, start_epoch="1792479600", answer_epoch="0", end_epoch="", hangup_cause="NO_ANSWER")
-    assert record_of(outcome).answered_at is None
-    assert record_of(outcome).ended_at == STARTED + timedelta(seconds=65)
-    assert declared(columns, start_epoch="0", answer_epoch="0", end_epoch="0") is Reason.TYPE_SIGNATURE
-
-
-@pytest.mark.parametrize(
-    ("columns", "spans"),
-    [
-        ("start_stamp duration billsec", (5, 60, 65)),
-        ("end_stamp duration billsec", (5, 60, 65)),
-        ("start_stamp end_stamp billsec", (5, 60, 65)),
-        ("start_stamp answer_stamp end_stamp", (5, 60, 65)),
-        ("answer_stamp end_stamp billsec", (0, 60, 60)),
-        ("start_stamp end_stamp", (65, 0, 65)),
-    ],
-)
-def test_what_the_template_leaves_out_is_worked_out(columns: str, spans: tuple[int, int, int]) -> None:
-    """From the times and durations that it has."""
-    record = record_of(declared(f"caller_id_number destination_number {columns}"))
-    assert (record.ring_seconds, record.talk_seconds, record.total_seconds) == spans
-    assert record.ended_at == STARTED + timedelta(seconds=65)
-    assert record.ended_at - record.started_at == timedelta(seconds=spans[2])
-
-
-@pytest.mark.parametrize(
-    ("start", "answer", "end", "durations", "started_at", "answered_at"),
-    [
-        ("2026/10/20 9:00", "2026/10/20 9:00", "2026/10/20 9:01", ("65", "60"), "07:00:00", "07:00:05"),
-        ("2026/10/20 9:00", "2026/10/20 9:00", "2026/10/20 9:01", ("20", "10"), "07:00:40", "07:00:50"),
-        ("2026/10/20 9:00", "", "2026/10/20 9:00", ("12", "0"), "07:00:00", ""),
-        ("2026/10/20 9:00", "", "2026/10/20 9:30", ("12", "0"), "07:00:00", ""),
-    ],
-)
-def test_minutes_that_a_spreadsheet_left_are_made_whole_by_the_durations(
-    start: str, answer: str, end: str, durations: tuple[str, str], started_at: str, answered_at: str
-) -> None:
-    """The earliest start that agrees with all of the row."""
-    times = {"start_stamp": start, "answer_stamp": answer, "end_stamp": end}
-    record = only(example(**times, duration=durations[0], billsec=durations[1]))
-    assert f"{record.started_at:%H:%M:%S}" == started_at
-    assert (f"{record.answered_at:%H:%M:%S}" if record.answered_at else "") == answered_at
-
-
-def test_minutes_without_a_duration_stay_as_they_are() -> None:
-    """There is nothing to make them whole by."""
-    columns = "caller_id_number destination_number start_stamp end_stamp"
-    outcome = declared(columns, start_stamp="2026/10/20 9:00", end_stamp="2026/10/20 9:01")
-    assert record_of(outcome).total_seconds == 60
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"start_stamp": "2026-03-29 02:30:00", "end_stamp": "2026-03-29 02:31:00"}, Reason.LOCAL_TIME_NONEXISTENT),
-        ({"end_stamp": "2026-03-29 02:31:00"}, Reason.LOCAL_TIME_NONEXISTENT),
-        ({"answer_stamp": "2026-03-29 02:31:00"}, Reason.LOCAL_TIME_NONEXISTENT),
-        ({"start_stamp": "2026-02-30 09:00:00"}, Reason.DATE_INVALID),
-        ({"end_stamp": "2026-10-20 08:00:00"}, Reason.TIME_ORDER),
-        ({"start_stamp": "2026-12-20 09:00:00", "end_stamp": "2026-12-20 09:00:00"}, Reason.DATE_OUT_OF_RANGE),
-    ],
-)
-def test_times_that_cannot_be_are_refused(changes: dict[str, str], expected: Reason) -> None:
-    """Each with its reason."""
-    assert parse(example(**changes)) == [expected]
-
-
-def test_an_hour_that_does_not_exist_is_decided_by_the_end() -> None:
-    """A switch whose own clock was not put forward."""
-    times = {"start_stamp": "2026-03-29 02:59:00", "answer_stamp": "", "end_stamp": "2026-03-29 03:00:05"}
-    assert only(example(**times, billsec="0")).started_at == datetime(2026, 3, 29, 0, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
