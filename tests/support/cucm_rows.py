@@ -9,7 +9,19 @@ CALL_COLUMN_COUNTS = (94, 104, 112, 123, 129, 133)
 
 _TEXTS = (
     *("Number", "Name", "Dn", "pkid", "Partition", "ClusterID", "comment", "Code", "ProtocolCallRef", "huntPilotDN"),
-    *("Pattern", "_uri", "Addr", "UserID", "RSVP", "VQMetrics", "directoryNum", "SessionID", "ICID", "IOI", "headset"),
+    *(
+        "Pattern",
+        "_uri",
+        "v6Addr",
+        "UserID",
+        "RSVP",
+        "VQMetrics",
+        "directoryNum",
+        "SessionID",
+        "ICID",
+        "IOI",
+        "headset",
+    ),
     *("Metrics", "ContentType", "DeviceType"),
 )
 _CALL = {

@@ -299,7 +299,7 @@ def test_nothing_but_keys_parties_and_times_is_in_a_record() -> None:
 
 
 @given(st.integers(1_000_000_000, 1_792_000_000), st.integers(0, 600), st.integers(0, 7200), st.booleans())
-def test_ring_and_talk_make_the_whole(start: int, rung: int, talked: int, answered: bool) -> None:  # noqa: FBT001
+def test_ring_and_talk_make_the_whole(start: int, rung: int, talked: int, answered: bool) -> None:  # noqa: FBT001 - data
     """For each answered call; an unanswered one rings throughout."""
     end = start + rung + talked
     row = cdr(

@@ -49,7 +49,12 @@ def test_it_is_a_leg_at_one_device() -> None:
 @pytest.mark.parametrize(("width", "seconds"), [(17, 0), (18, 0), (19, 0), (20, 60), (30, 60), (46, 60), (48, 60)])
 @pytest.mark.parametrize("header", ["both", "names", "types", "none"])
 @pytest.mark.parametrize("quoted", [True, False])
-def test_each_release_is_read_with_any_header(width: int, seconds: int, header: str, quoted: bool) -> None:  # noqa: FBT001
+def test_each_release_is_read_with_any_header(
+    width: int,
+    seconds: int,
+    header: str,
+    quoted: bool,  # noqa: FBT001 - table
+) -> None:
     """Without the column for it, the leg has no length."""
     columns = QUALITY_COLUMNS[:width]
     lines = {
