@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from appliance.cdr import (
+    alcatel_oxe,
     asterisk_ami,
     asterisk_csv,
     asterisk_custom,
@@ -33,6 +34,7 @@ from appliance.cdr.dialect import Dialect
 from appliance.errors import UnknownDialectError
 
 _ALL: Final[tuple[Dialect, ...]] = (
+    alcatel_oxe.DIALECT,
     asterisk_ami.DIALECT,
     asterisk_csv.DIALECT,
     asterisk_custom.DIALECT,
