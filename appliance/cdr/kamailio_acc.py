@@ -138,7 +138,7 @@ def _open(context: FeedContext) -> LineParser:
 DIALECT: Final = Dialect(
     name="kamailio_acc",
     description="Kamailio and OpenSIPS accounting in syslog: INVITE and BYE to be joined, or whole calls",
-    transports=("syslog", "file"),
+    transports=("file", "syslog"),
     identity="call id and the tags of the INVITE; for a failed one the response and the time as well",
     inherent_loss="syslog over UDP; a call whose BYE never came; the ringing, which no transaction shows",
     manual="kamailio/kamailio src/modules/acc (acc.c, acc_cdr.c, README); OpenSIPS acc module and accounting tutorial",

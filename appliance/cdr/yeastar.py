@@ -247,7 +247,7 @@ def _open(context: FeedContext) -> LineParser:
 DIALECT: Final = Dialect(
     name="yeastar",
     description="Yeastar S-Series, Cloud PBX and P-Series: reports pushed as JSON, API pages, CSV exports",
-    transports=("http-push", "file"),
+    transports=("file", "http push"),
     identity="uid where there is one, else all fields that are read and their occurrence within 64 KiB",
     inherent_loss="reports that the PBX could not deliver are not sent again; the PBX drops the oldest of 200,000 logs",
     manual="help.yeastar.com: CDR report, NewCdr, event 30012, query CDR list, CDR overview",
