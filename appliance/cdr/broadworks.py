@@ -71,12 +71,13 @@ _MARKERS: Final = frozenset({"start", "end", "failover", "long duration"})
 _MARKER_TYPE: Final = 2
 _DIRECTIONS: Final = {"Originating": Direction.OUTBOUND, "Terminating": Direction.INBOUND}
 _ANSWERS: Final = {"Yes": True, "Yes-PostRedirection": True, "No": False}
-_HIDDEN: Final = frozenset({"private", "anonymous"})
-_PRESENTATIONS: Final = _HIDDEN | {"public", "unavailable", ""}
+_SHOWN: Final = frozenset({"public", "unavailable", ""})
+_PRESENTATION: Final = re.compile(r"[A-Za-z-]{0,24}", re.ASCII)
+"""``Public``, ``Unavailable`` (the network gave none), and words by which a caller withheld the number."""
 _CHARGED: Final = frozenset({"y", "n", ""})
 _NETWORKS: Final = frozenset({"public", "private", ""})
 _ZONE: Final = re.compile(r"(?:[01][+-]\d{6})?", re.ASCII)
-_RECORD_ID: Final = re.compile(r"[0-9A-Za-z]{1,48}\d{14}\.\d{3}[01][+-]\d{6}", re.ASCII)
+_RECORD_ID: Final = re.compile(r"[0-9A-Za-z._-]{1,48}\d{14}\.\d{3}[01][+-]\d{6}", re.ASCII)
 _AFTER_SYSTEM: Final = len("20071008204858.8531-070000")
 _SYSTEM_ID: Final = 8
 """The last characters of the server's id, which is 8 to 12 long and follows a counter of any length."""
@@ -149,7 +150,7 @@ class BroadWorksReader:
         else:
             ring_seconds, talk_seconds = _whole_seconds(started_at, answered_at), _whole_seconds(answered_at, ended_at)
         called = _redirected_from(fields) or fields.callednumber
-        hidden = fields.callingpresentationindicator.lower() in _HIDDEN
+        hidden = fields.callingpresentationindicator.lower() not in _SHOWN
         internal = fields.typeofnetwork.lower() == "private"
         return CallRecord(
             b"record\0" + fields.recordid.encode(),
@@ -203,14 +204,14 @@ def _fits(fields: Fields) -> bool:
     """Whether each column of a certain type has it."""
     return (
         fields.direction in _DIRECTIONS
-        and fields.callingpresentationindicator.lower() in _PRESENTATIONS
+        and _PRESENTATION.fullmatch(fields.callingpresentationindicator) is not None
         and _RECORD_ID.fullmatch(fields.recordid) is not None
         and _ZONE.fullmatch(fields.usertimezone) is not None
         and _CAUSE.fullmatch(fields.terminationcause) is not None
         and _CALL_ID.fullmatch(fields.localcallid) is not None
         and _CALL_ID.fullmatch(fields.remotecallid) is not None
-        and fields.originalcalledpresentationindicator.lower() in _PRESENTATIONS
-        and fields.redirectingpresentationindicator.lower() in _PRESENTATIONS
+        and _PRESENTATION.fullmatch(fields.originalcalledpresentationindicator) is not None
+        and _PRESENTATION.fullmatch(fields.redirectingpresentationindicator) is not None
         and fields.chargeindicator.lower() in _CHARGED
         and fields.typeofnetwork.lower() in _NETWORKS
         # Codes stand before the numbers of a redirection: what stands behind must prove that nothing moved.

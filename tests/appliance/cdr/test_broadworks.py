@@ -264,6 +264,7 @@ def test_the_side_says_the_direction(columns: dict[str, Any], direction: Directi
         ({"originalCalledNumber": "+3224445566"}, ("+32470112233", "+3224445566", "")),
         ({"callingPresentationIndicator": "Private"}, ("anonymous", "+3224445566", "")),
         ({"callingPresentationIndicator": "Anonymous"}, ("anonymous", "+3224445566", "")),
+        ({"callingPresentationIndicator": "Some-LaterWord"}, ("anonymous", "+3224445566", "")),
         ({"callingPresentationIndicator": "Unavailable", "callingNumber": ""}, ("", "+3224445566", "")),
         ({"callingPresentationIndicator": ""}, ("+32470112233", "+3224445566", "")),
         ({"dialedDigits": "*67024445566"}, ("+32470112233", "+3224445566", "")),
