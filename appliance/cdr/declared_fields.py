@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from appliance.cdr.declared_columns import Columns, Fields, plain_words
 from appliance.cdr.dialect import FeedContext
-from appliance.cdr.durations import USUAL_SECONDS
+from appliance.cdr.durations import USUAL_SECONDS, between
 from appliance.cdr.local_time import Reading, decide
 from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line
@@ -112,13 +112,13 @@ class FieldReader:
         natural_key, call_key, leg = self._keys(line, fields)
         started_at, answered_at, ended_at = _settled(start, answer, end, (total, talk, ring))
         if total is None:
-            total = _between(started_at, ended_at)
+            total = between(started_at, ended_at)
         if answered_at is None and _was_answered(disposition, columns, (total, talk, ring)):
             answered_at = started_at + timedelta(seconds=_rung(total, talk, ring))
         if answered_at is None:
             talk, ring = 0, total
         elif talk is None:
-            talk = max(_between(answered_at, ended_at), 0)
+            talk = max(between(answered_at, ended_at), 0)
         if disposition is Disposition.UNKNOWN and fields.disposition in _NOTHING:
             disposition = _told_by_times(columns, answered=answered_at is not None)
         return CallRecord(
@@ -128,7 +128,7 @@ class FieldReader:
             started_at,
             answered_at,
             ended_at,
-            max(_between(started_at, answered_at), 0) if ring is None and answered_at else ring or 0,
+            max(between(started_at, answered_at), 0) if ring is None and answered_at else ring or 0,
             talk,
             total,
             direction,
@@ -229,11 +229,6 @@ def _told_by_times(columns: Columns, *, answered: bool) -> Disposition:
 
 def _end(fields: Fields) -> str:
     return f"{fields.end_date} {fields.end_time}" if fields.end_date and fields.end_time else fields.end
-
-
-def _between(earlier: datetime, later: datetime) -> int:
-    span = later - earlier
-    return span.days * 86_400 + span.seconds
 
 
 def _duration(text: str) -> int | None:

@@ -28,6 +28,7 @@ from appliance.cdr import (
     oracle_acme,
     panasonic_smdr,
     threecx_cdr,
+    threecx_v20_cdroutput,
     unify_openscape,
     yeastar,
 )
@@ -59,6 +60,7 @@ _ALL: Final[tuple[Dialect, ...]] = (
     oracle_acme.DIALECT,
     panasonic_smdr.DIALECT,
     threecx_cdr.DIALECT,
+    threecx_v20_cdroutput.DIALECT,
     unify_openscape.DIALECT,
     yeastar.DIALECT,
 )

@@ -1,5 +1,6 @@
 """Durations as PBXs write them, to whole seconds that the wire can carry."""
 
+from datetime import datetime
 from typing import Final
 
 from appliance.wire.limits import MAX_DURATION_SECONDS
@@ -30,3 +31,9 @@ def clock_seconds(text: str) -> int | None:
     for part in rest:
         value = value * 60 + int(part)
     return value if value <= MAX_DURATION_SECONDS else None
+
+
+def between(earlier: datetime, later: datetime) -> int:
+    """Give the whole seconds from one time to another; negative if they are the other way round."""
+    span = later - earlier
+    return span.days * 86_400 + span.seconds

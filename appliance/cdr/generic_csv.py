@@ -9,20 +9,18 @@ Ignored are comment lines (``#``), headers wherever they stand, and rows of tota
 Sources: RFC 4180; the files of cgrates/cgrates ``ers/filecsv_it_test.go`` as an example of what declares no names.
 """
 
-from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from appliance.cdr.csv_rows import Row, csv_rows
+from appliance.cdr.csv_rows import Row
 from appliance.cdr.declared_columns import VOCABULARY, Columns, Fields, declared_columns, header_columns, plain_words
 from appliance.cdr.declared_fields import FieldReader
 from appliance.cdr.dialect import Dialect, FeedContext, LineParser
 from appliance.cdr.framing import HEAD_BYTES
-from appliance.cdr.line_parser import Outcome, ReaderParser, Splitter
+from appliance.cdr.line_parser import Outcome, ReaderParser
 from appliance.cdr.record import CallRecord, Line, QuarantineReason
+from appliance.cdr.separated_rows import SeparatedRows, names_separator
 
-_SEPARATORS: Final = ",;\t|"
-_EXCEL: Final = b"sep="
 _TOTALS: Final = frozenset(
     {
         *("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "gesamtsumme", "total general"),
@@ -33,45 +31,6 @@ _CODES: Final = frozenset("0123456789*#+")
 _DIGITS: Final = frozenset(b"0123456789")
 _MOST_COLUMNS: Final = 512
 _PARTIES: Final = frozenset({"calling", "called"})
-
-
-class SeparatedRows:
-    """Splits lines into rows; where no separator is declared, the first line that shows one decides for the file."""
-
-    __slots__ = ("_rows", "_width")
-
-    def __init__(self, context: FeedContext) -> None:
-        """Start at the beginning of a file."""
-        layout = context.layout
-        self._rows: Splitter[Row] | None = csv_rows(layout.separator) if layout.separator else None
-        self._width = len(layout.columns)
-
-    def split(self, lines: Sequence[Line]) -> Iterator[Row | QuarantineReason]:
-        """Give the columns of each line, or why it has none."""
-        undecided = 0
-        while self._rows is None and undecided < len(lines):
-            self._rows = self._decide(lines[undecided])
-            undecided += self._rows is None
-        # As if each line came alone: what stands before the line that decides is split by commas.
-        yield from csv_rows()(lines[:undecided])
-        if self._rows is not None:
-            yield from self._rows(lines[undecided:])
-
-    def _decide(self, line: Line) -> Splitter[Row] | None:
-        """Give the splitter for the separator that ``line`` shows; None if it shows none."""
-        if line.offset >= HEAD_BYTES:
-            return csv_rows()
-        if line.content[: len(_EXCEL)].lower() == _EXCEL and len(line.content) > len(_EXCEL):
-            sign = chr(line.content[len(_EXCEL)])
-            return csv_rows(sign) if sign in _SEPARATORS else None
-        for separator in _SEPARATORS:
-            [row] = csv_rows(separator)([line])
-            if not isinstance(row, QuarantineReason) and self._fits(row):
-                return csv_rows(separator)
-        return None
-
-    def _fits(self, row: Row) -> bool:
-        return len(row) == self._width if self._width else _header(row) is not None
 
 
 class GenericReader:
@@ -116,7 +75,7 @@ class GenericReader:
         return (
             header is not None
             or self._is_comment(line, row)
-            or first[: len(_EXCEL)].lower() == _EXCEL.decode()
+            or names_separator(line)
             or plain_words(first) in _TOTALS
             or (line.offset == 0 and self._declared and _DIGITS.isdisjoint(line.content))
         )
@@ -137,7 +96,9 @@ def _header(row: Row) -> Columns | None:
 
 
 def _open(context: FeedContext) -> LineParser:
-    return ReaderParser(GenericReader(context), SeparatedRows(context).split)
+    layout, width = context.layout, len(context.layout.columns)
+    rows = SeparatedRows(layout.separator, lambda row: len(row) == width if width else _header(row) is not None)
+    return ReaderParser(GenericReader(context), rows.split)
 
 
 DIALECT: Final = Dialect(

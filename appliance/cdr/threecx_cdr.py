@@ -14,6 +14,7 @@ from typing import Final
 
 from appliance.cdr.csv_rows import text_lines
 from appliance.cdr.dialect import Dialect, FeedContext, LineParser, unread
+from appliance.cdr.durations import between
 from appliance.cdr.framing import HEAD_BYTES
 from appliance.cdr.line_parser import Outcome, ReaderParser
 from appliance.cdr.local_time import Uncertain
@@ -131,9 +132,9 @@ class ThreecxReader:
             started_at,
             answered_at,
             ended_at,
-            max(_between(started_at, answered_at or ended_at), 0),
-            max(_between(answered_at or ended_at, ended_at), 0) if talk is None else talk,
-            _between(started_at, ended_at),
+            max(between(started_at, answered_at or ended_at), 0),
+            max(between(answered_at or ended_at, ended_at), 0) if talk is None else talk,
+            between(started_at, ended_at),
             _direction(fields),
             Disposition.ANSWERED if answered_at is not None else unanswered_disposition(fields.terminated),
             calling,
@@ -200,11 +201,6 @@ def _is_swapped(fields: Fields) -> bool:
         and not chain.startswith(fields.from_no)
         and (chain_of(chain)[:1] == [fields.to_no])
     )
-
-
-def _between(earlier: datetime, later: datetime) -> int:
-    span = later - earlier
-    return span.days * 86_400 + span.seconds
 
 
 def _open(context: FeedContext) -> LineParser:

@@ -3,7 +3,8 @@
 Read are: ISO 8601 with or without a zone; Go's ``+0000 UTC``; epochs in seconds, milliseconds or microseconds; compact
 digits; day, month and year in the order that the layout gives, with strokes, dots or dashes and with years of two or
 four digits; English names of months; clocks of 12 and 24 hours. Without an order, dots mean day.month.year (no country
-writes it otherwise with dots), and anything else that can be read in two ways stays uncertain.
+writes it otherwise with dots), and anything else that can be read in two ways stays uncertain. A fraction of a second
+is cut off: nothing depends on it, and it would tell one call from all others.
 Reads no clock: zone and order are arguments.
 """
 
@@ -27,14 +28,15 @@ _NAMED: Final = (
 )
 _CLOCK: Final = (
     r"(?:(?P<hour>\d{1,2})[:.](?P<minute>\d\d)(?:[:.](?P<second>\d\d))?|(?P<digits>\d{6}|\d{4}))"
-    r"(?:[.,](?P<fraction>\d{1,9}))?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    r"(?:[.,]\d{1,9})?(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
 )
 _ZONE: Final = r"(?: ?(?P<utc>Z|UTC|GMT)| ?(?P<offset>[-+]\d\d:?(?:\d\d)?)(?: ?\(?[A-Za-z]{1,5}\)?)?)?"
 _TEXT: Final = re.compile(
     rf"(?:[A-Za-z]{{2,9}}\.?,? )?(?:{_NUMERIC}|{_NAMED}|(?P<compact>\d{{8}}))(?:T|,? {{1,2}}){_CLOCK}{_ZONE}", re.ASCII
 )
 _TIME_OF_DAY: Final = re.compile(_CLOCK, re.ASCII)
-_EPOCH: Final = re.compile(r"([1-9]\d{8,9})(?:\.(\d{1,9}))?|([1-9]\d{9})(\d{3})(?:\d{3})?", re.ASCII)
+_FRACTION: Final = re.compile(r"[.,]\d{1,9}", re.ASCII)
+_EPOCH: Final = re.compile(r"([1-9]\d{8,9})(?:\.\d{1,9})?|([1-9]\d{9})\d{3}(?:\d{3})?", re.ASCII)
 _LENGTH: Final = re.compile(
     r"(?:(\d{1,4}) ?h(?:ours?|rs?)?)? ?(?:(\d{1,6}) ?m(?:in(?:utes?|s)?)?)? ?"
     r"(?:(\d{1,9}) ?(?:s|sec|secs|seconds?)?(?:[.,]\d{1,9} ?(?:s|sec|secs|seconds?)?)?)?",
@@ -71,14 +73,21 @@ class WrittenTimes:
     def read(self, text: str) -> Reading | None:
         """Read a date with a time of day, or an epoch; None if it is neither."""
         place = text.find(":")
+        head, clock, rest = text[:place], text[place : place + _CLOCK_TEXT], text[place + _CLOCK_TEXT :]
         try:
-            return (
-                self._hours[text[:place], text[place + _CLOCK_TEXT :]] + WITHIN_HOUR[text[place : place + _CLOCK_TEXT]]
-            )
+            return self._hours[head, rest] + WITHIN_HOUR[clock]
         except KeyError:
-            reading = self._read(text)
-        if isinstance(reading, datetime) and text[place : place + _CLOCK_TEXT] in WITHIN_HOUR:
-            self._remember(text[:place], text[place + _CLOCK_TEXT :])
+            if clock not in WITHIN_HOUR or len(text) > _LONGEST_TEXT:
+                return self._read(text)
+        fraction = _FRACTION.match(rest)
+        if fraction:
+            rest = rest[fraction.end() :]
+            hour = self._hours.get((head, rest))
+            if hour is not None:
+                return hour + WITHIN_HOUR[clock]
+        reading = self._read(text)
+        if isinstance(reading, datetime):
+            self._remember(head, rest)
         return reading
 
     def read_after(self, text: str, start: datetime) -> Reading | None:
@@ -96,15 +105,9 @@ class WrittenTimes:
         return self._local.civil([(day.year, day.month, day.day)], time)
 
     def _remember(self, head: str, rest: str) -> None:
-        """Keep an hour in which nothing is uncertain; not where a fraction makes each text another."""
+        """Keep an hour in which nothing is uncertain; ``rest`` stands behind the seconds and their fraction."""
         first, last = (self._read(f"{head}{clock}{rest}") for clock in (":00:00", ":59:59"))
-        if (
-            isinstance(first, datetime)
-            and isinstance(last, datetime)
-            and last - first == timedelta(seconds=3599)
-            and "." not in rest
-            and "," not in rest
-        ):
+        if isinstance(first, datetime) and isinstance(last, datetime) and last - first == timedelta(seconds=3599):
             if len(self._hours) >= _HOURS_KEPT:
                 self._hours.clear()
             self._hours[head, rest] = first
@@ -122,20 +125,13 @@ class WrittenTimes:
         if time is None or not dates:
             return _INVALID
         zoned = match["utc"] or match["offset"]
-        reading = _at_offset(dates, time, match["offset"]) if zoned else self._local.civil(dates, time)
-        fraction = match["fraction"]
-        if fraction and isinstance(reading, datetime):
-            reading += timedelta(milliseconds=int(f"{fraction:0<3}"[:3]))
-        return reading
+        return _at_offset(dates, time, match["offset"]) if zoned else self._local.civil(dates, time)
 
     def _digits(self, text: str) -> Reading | None:
         """Read an epoch, or date and time without a sign between them."""
         match = _EPOCH.fullmatch(text)
         if match:
-            part = match[2] or match[4] or ""
-            return datetime.fromtimestamp(int(match[1] or match[3]), UTC) + timedelta(
-                milliseconds=int(f"{part:0<3}"[:3])
-            )
+            return datetime.fromtimestamp(int(match[1] or match[2]), UTC)
         if not text.isascii() or len(text) not in _DIGITS_OF_TIME or not text.isdecimal():
             return None
         if not text.startswith("20"):

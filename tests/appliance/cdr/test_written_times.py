@@ -49,11 +49,19 @@ def test_minutes_suffice() -> None:
     assert [read(text) for text in ("2026-10-19 8:05", "202610190805", "19.10.2026 0805")] == [minute] * 3
 
 
-def test_a_fraction_is_kept_to_the_millisecond() -> None:
-    """The wire carries no more."""
-    later = MORNING + timedelta(milliseconds=554)
-    texts = ("2026-10-19 08:05:09.554", "2026-10-19 08:05:09,5549 +0200", "1792389909554", "1792389909.5541")
-    assert [read(text) for text in texts] == [later] * 4
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-10-19 08:05:09.554",
+        "2026-10-19 08:05:09,5549 +0200",
+        "1792389909554",
+        "1792389909.5541",
+        "1792389909554999",
+    ],
+)
+def test_a_fraction_of_a_second_is_cut_off(text: str) -> None:
+    """It would tell one call from all others, and nothing depends on it."""
+    assert read(text) == MORNING
 
 
 @pytest.mark.parametrize(
@@ -143,6 +151,22 @@ def test_the_hour_that_comes_twice_is_never_remembered() -> None:
     times = WrittenTimes(BRUSSELS, None)
     for text in ("2026-10-25 02:30:00", "2026-10-25 02:30:00", "2026-03-29 02:30:00", "2026-03-29 02:30:00"):
         assert isinstance(times.read(text), Uncertain)
+
+
+def test_an_hour_of_which_a_part_comes_twice_is_not_remembered() -> None:
+    """On Lord Howe Island the clock goes back by half an hour."""
+    times = WrittenTimes(ZoneInfo("Australia/Lord_Howe"), None)
+    assert times.read("2026-04-05 01:15:00") == datetime(2026, 4, 4, 14, 15, tzinfo=UTC)
+    assert isinstance(times.read("2026-04-05 01:45:00"), Uncertain)
+
+
+@pytest.mark.parametrize("form", ["2026-10-19 08:05:09.{} +0200", "2026-10-19 06:05:09.{}Z", "2026-10-19 08:05:09,{}"])
+def test_fractions_are_read_from_the_memo(form: str) -> None:
+    """The same as without it, however many digits they have."""
+    times = WrittenTimes(BRUSSELS, None)
+    for digits in ("554", "5549", "5", "000001"):
+        assert times.read(form.format(digits)) == MORNING
+    assert len(times._hours) == 1
 
 
 def test_ambiguous_dates_with_an_offset_stay_ambiguous() -> None:
