@@ -25,6 +25,7 @@ from appliance.cdr.local_time import LocalTimes, Reading, Uncertain, decide
 from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line, QuarantineReason
 from appliance.cdr.record import QuarantineReason as Reason
+from appliance.cdr.written_number import UNNUMBERED, WITHHELD
 from appliance.wire.call import Direction, Disposition
 
 _OUTGOING: Final = frozenset({"0", "1", "7", "11"})
@@ -38,8 +39,6 @@ _MADE: Final = _OUTGOING | {"8"}
 _NO: Final = frozenset({"", "0"})
 _NUMBER: Final = frozenset("0123456789*#+?xX.")
 _HIDDEN: Final = frozenset("?xX.")
-_UNKNOWN: Final = "?"
-_WITHHELD: Final = "anonymous"
 _STAMP: Final = len("YYYYMMDD HH:MM:SS")
 _HEADER: Final = "#"
 
@@ -175,7 +174,7 @@ def _parties(ticket: Ticket) -> tuple[Direction, str, str, str]:
     """Give direction, calling, called and forwarded-to."""
     kind = ticket.call_type.lstrip("0") or "0"
     if kind in _TAKEN:
-        calling, called = _shown(ticket.calling) or _WITHHELD, ticket.charged or ticket.called
+        calling, called = _shown(ticket.calling) or WITHHELD, ticket.charged or ticket.called
     elif kind in _MADE:
         calling, called = ticket.charged or ticket.calling, ticket.called or ticket.initial
     else:
@@ -183,7 +182,7 @@ def _parties(ticket: Ticket) -> tuple[Direction, str, str, str]:
     called, forwarded_to = _whole_number(called), ""
     if ticket.redirected not in _NO and ticket.initial and ticket.initial != called:
         called, forwarded_to = _whole_number(ticket.initial), called
-    return _DIRECTIONS.get(kind, Direction.UNKNOWN), _shown(calling) or _UNKNOWN, called, forwarded_to
+    return _DIRECTIONS.get(kind, Direction.UNKNOWN), _shown(calling) or UNNUMBERED, called, forwarded_to
 
 
 _DIRECTIONS: Final = (
@@ -195,7 +194,7 @@ _DIRECTIONS: Final = (
 
 def _shown(number: str) -> str:
     """Give a caller's number; unknown where digits are masked, since many people share what is left."""
-    return _UNKNOWN if _HIDDEN & set(number) else number
+    return UNNUMBERED if _HIDDEN & set(number) else number
 
 
 def _whole_number(number: str) -> str:

@@ -21,6 +21,7 @@ from appliance.cdr.nec_frames import nec_framer, payload
 from appliance.cdr.nec_layout import INCOMING, INTERNAL, TRUNK, NecCall, read_fields
 from appliance.cdr.record import CallRecord, Line, QuarantineReason
 from appliance.cdr.record import QuarantineReason as Reason
+from appliance.cdr.written_number import UNNUMBERED, WITHHELD
 from appliance.cdr.yearless_dates import latest
 from appliance.wire.call import Direction, Disposition
 
@@ -28,8 +29,6 @@ _LONGEST_RECORD: Final = 1024
 _WITH_YEAR: Final = len("YYYYMMDDHHMMSSmmm")
 _WITHOUT_YEAR: Final = len("MMDDHHMMSS")
 _LONGEST_RING: Final = timedelta(hours=1)
-_UNKNOWN: Final = "?"
-_WITHHELD: Final = "anonymous"
 _NUMBER: Final = frozenset("0123456789*#")
 
 COLUMNS: Final = {
@@ -136,12 +135,12 @@ def _are_numbers(call: NecCall) -> bool:
 def _parties(call: NecCall) -> tuple[Direction, str, str]:
     """Give the direction, calling and called."""
     if call.kind in INTERNAL:
-        return Direction.INTERNAL, call.calling or _UNKNOWN, call.called or call.dialled
+        return Direction.INTERNAL, call.calling or UNNUMBERED, call.called or call.dialled
     if call.kind in INCOMING:
-        return Direction.INBOUND, call.presented or _WITHHELD, call.called or call.dialled
+        return Direction.INBOUND, call.presented or WITHHELD, call.called or call.dialled
     if call.party == TRUNK:
-        return Direction.TRANSIT, call.presented or _UNKNOWN, call.dialled
-    return Direction.OUTBOUND, call.calling or _UNKNOWN, call.dialled
+        return Direction.TRANSIT, call.presented or UNNUMBERED, call.dialled
+    return Direction.OUTBOUND, call.calling or UNNUMBERED, call.dialled
 
 
 def _open(context: FeedContext) -> LineParser:

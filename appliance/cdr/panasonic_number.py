@@ -6,9 +6,7 @@ Sources: KX-TDA100/200 feature guide 1.24, KX-NS1000 feature manual 18.1.6: the 
 import re
 from typing import Final
 
-UNKNOWN_NUMBER: Final = "?"
-"""Some party whose number the PBX did not write."""
-WITHHELD_NUMBER: Final = "anonymous"
+from appliance.cdr.written_number import UNNUMBERED, WITHHELD
 
 _HIDDEN: Final = frozenset(".X\\")
 """Secret dialling, privacy, and no digits at all."""
@@ -25,7 +23,7 @@ _LONGEST_NUMBER: Final = 22
 
 def station(extension: str) -> str:
     """Give an extension's number. Doorphones, tie lines and verified codes (``D1``, ``T12``, ``*123``) have none."""
-    return extension if extension.isascii() and extension.isdecimal() else UNKNOWN_NUMBER
+    return extension if extension.isascii() and extension.isdecimal() else UNNUMBERED
 
 
 def dialled(text: str) -> str:
@@ -40,7 +38,7 @@ def caller(text: str) -> str:
     """Give the number that was presented in ``…<I>text``, or in ``text``."""
     presented = text.rpartition("<I>")[2].strip()
     if presented.lower() in _WITHHELD:
-        return WITHHELD_NUMBER
+        return WITHHELD
     return presented if set(presented) <= _DIGITS else _of_name(presented, whole=text)
 
 
@@ -57,4 +55,4 @@ def _of_name(text: str, *, whole: str = "") -> str:
         return first[1]
     if last and not first and len(whole or text) not in _DIAL_WIDTHS:
         return last[1]
-    return UNKNOWN_NUMBER
+    return UNNUMBERED

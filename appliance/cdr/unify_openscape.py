@@ -26,6 +26,7 @@ from appliance.cdr.local_time import LocalTimes, Reading, decide
 from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line, QuarantineReason
 from appliance.cdr.record import QuarantineReason as Reason
+from appliance.cdr.written_number import UNNUMBERED, WITHHELD
 from appliance.wire.call import Direction, Disposition
 
 _SEPARATOR: Final = "|"
@@ -137,7 +138,7 @@ def _parties(element: str, station: str, number: str) -> tuple[Direction, str, s
     if element in _OUTGOING:
         called = "" if hidden else number
         return Direction.OUTBOUND, station, called, called if element == _FORWARDED else ""
-    return Direction.INBOUND, "?" if hidden else number or "anonymous", station, ""
+    return Direction.INBOUND, UNNUMBERED if hidden else number or WITHHELD, station, ""
 
 
 def _call(

@@ -1,5 +1,12 @@
 """What can be said of a number as a PBX wrote it without knowing the site: ``numbering`` does the rest."""
 
+from typing import Final
+
+UNNUMBERED: Final = "not a number"
+"""Stands for a party that has no phone number, or whose number was not written; not for one that withheld it."""
+WITHHELD: Final = "anonymous"
+"""Stands for a caller who withheld the number."""
+
 
 def is_number(text: str) -> bool:
     """Whether it is digits, with or without a ``+``."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from appliance.cdr.nec_frames import nec_framer, payload
 from appliance.cdr.record import QuarantineReason
+from appliance.cdr.written_number import UNNUMBERED
 from appliance.wire.call import Direction, Disposition
 from tests.support.feeds.nec_sv import block, fixed, framed, incoming, internal, outgoing, station
 from tests.support.reading import labels, only, records
@@ -76,8 +77,8 @@ def test_only_a_presented_number_is_taken(caller: str, calling: str) -> None:
 @pytest.mark.parametrize(
     ("party", "direction", "calling"),
     [
-        *(("0", Direction.OUTBOUND, "201"), ("3", Direction.OUTBOUND, "201"), ("1", Direction.OUTBOUND, "?")),
-        ("2", Direction.TRANSIT, "?"),
+        *(("0", Direction.OUTBOUND, "201"), ("3", Direction.OUTBOUND, "201"), ("1", Direction.OUTBOUND, UNNUMBERED)),
+        ("2", Direction.TRANSIT, UNNUMBERED),
     ],
 )
 def test_who_calls_out(party: str, direction: Direction, calling: str) -> None:
@@ -99,7 +100,7 @@ def test_a_forward_to_outside_names_its_target(condition: str) -> None:
     [
         (fixed("KA", dialled="0470112233", account="4711"), Direction.OUTBOUND, "201", "0470112233"),
         (fixed("KH", length=162, dialled="0470112233"), Direction.OUTBOUND, "201", "0470112233"),
-        (fixed("KA", party="2", dialled="0470112233"), Direction.TRANSIT, "?", "0470112233"),
+        (fixed("KA", party="2", dialled="0470112233"), Direction.TRANSIT, UNNUMBERED, "0470112233"),
         (fixed("KE", dialled="024445566", caller="0470112233"), Direction.INBOUND, "0470112233", "201"),
         (fixed("KE", party="1", dialled="024445566"), Direction.INBOUND, "anonymous", "024445566"),
         (fixed("KI", length=162, presentation="1", presented="0470112233"), Direction.INBOUND, "0470112233", "201"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from appliance.cdr.dialect import FeedContext, Layout
 from appliance.cdr.dialects import find_dialect
 from appliance.cdr.framing import HEAD_BYTES, REWIND_BYTES
+from appliance.cdr.written_number import UNNUMBERED
 from appliance.wire.call import Direction, Disposition
 from tests.support.cdr_rows import NOW, frame, outcomes, reason
 from tests.support.feeds.panasonic_smdr import row
@@ -115,7 +116,7 @@ def test_clocks_of_12_and_24_hours(clock: str, hour: int, minute: int, second: i
     [
         *(("0470112233", "0470112233"), ("=0P470112233F", "0470112233"), ("*31#0470112233", "*31#0470112233")),
         *(("123..............", ""), ("0470112XXX", ""), ("\\", ""), ("0470112233-8262", "0470112233")),
-        *(("ANN0470112233", "0470112233"), ("ANN", "?"), ("", "")),
+        *(("ANN0470112233", "0470112233"), ("ANN", UNNUMBERED), ("", "")),
     ],
 )
 def test_a_dialled_number(dial: str, called: str) -> None:
@@ -128,9 +129,13 @@ def test_a_dialled_number(dial: str, called: str) -> None:
     [
         *(("<I>0470112233", "0470112233"), ("<I>+32470112233", "+32470112233"), ("<I>", "anonymous")),
         *(("<I>PRIVATE", "anonymous"), ("<I>\\", "anonymous"), ("<I>ABC COMPANY12345678", "12345678")),
-        *(("<I>0470112233 BART", "0470112233"), ("<I>BART 0470112233", "0470112233"), ("<I>BART", "?")),
-        *(("<I>123 SHOP 456", "?"), ("<D>024445566<I>0470112233", "0470112233"), ("<D>SALES<I>Q COMPANY", "?")),
-        ("<I>ANN VAN DEN BER0470112", "?"),
+        *(("<I>0470112233 BART", "0470112233"), ("<I>BART 0470112233", "0470112233"), ("<I>BART", UNNUMBERED)),
+        *(
+            ("<I>123 SHOP 456", UNNUMBERED),
+            ("<D>024445566<I>0470112233", "0470112233"),
+            ("<D>SALES<I>Q COMPANY", UNNUMBERED),
+        ),
+        ("<I>ANN VAN DEN BER0470112", UNNUMBERED),
     ],
 )
 def test_a_caller(dial: str, calling: str) -> None:
@@ -138,7 +143,9 @@ def test_a_caller(dial: str, calling: str) -> None:
     assert only(NAME, incoming(dial)).calling == calling
 
 
-@pytest.mark.parametrize(("extension", "number"), [("1201", "1201"), ("*123", "?"), ("D001", "?"), ("T012", "?")])
+@pytest.mark.parametrize(
+    ("extension", "number"), [("1201", "1201"), ("*123", UNNUMBERED), ("D001", UNNUMBERED), ("T012", UNNUMBERED)]
+)
 def test_what_stands_for_the_extension(extension: str, number: str) -> None:
     """A verified code is a secret; doorphones and tie lines are no extensions."""
     assert only(NAME, outgoing("0470112233", extension=extension)).calling == number
@@ -201,7 +208,7 @@ def test_a_row_that_does_not_fit_is_refused(text: str, code: str) -> None:
 def test_a_name_cannot_pass_for_the_columns_behind_it() -> None:
     """They are read from the right."""
     record = only(NAME, line(row(STAMP, "201", "01", "<I>X 0'01 00:00'01 NA", ring="0'05", duration="00:01'05")))
-    assert (record.calling, record.ring_seconds, record.talk_seconds) == ("?", 5, 65)
+    assert (record.calling, record.ring_seconds, record.talk_seconds) == (UNNUMBERED, 5, 65)
 
 
 def test_equal_rows_stay_two_and_overlapping_prints_agree() -> None:
