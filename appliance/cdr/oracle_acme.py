@@ -57,6 +57,8 @@ _STOPS: Final = frozenset({"2", "4", "stop"})
 _OTHERS: Final = frozenset({"1", "3", "7", "8", "start", "interim-update", "accounting-on", "accounting-off"})
 _COLUMNS_NEEDED: Final = 20
 """More than stand before the last column that is read."""
+_PIECES: Final = 40
+"""Where a line is cut at first: names seldom hold more commas than that leaves for them."""
 _EARLIEST_SETUP: Final = 8
 _USUAL_SETUP: Final = 13
 _LATEST_SETUP: Final = 16
@@ -67,8 +69,10 @@ _TALK: Final = re.compile(r"\d{1,7}(?:\.\d{1,6})?", re.ASCII)
 _CAUSE: Final = re.compile(r"[0-9A-Fa-f]{0,5}", re.ASCII)
 _ADDRESS: Final = re.compile(r"(?:sips?|tel|h323):[^\s<>\"]{1,300}", re.ASCII | re.IGNORECASE)
 _NUMBER: Final = re.compile(r"\+?[0-9*#]{1,40}", re.ASCII)
-_NUMERIC_USER: Final = re.compile(r"\Asips?:(\+?\d{1,40})@[^\s<>\"]*+", re.ASCII | re.IGNORECASE)
-"""The number is all that is wanted of such an address, not the host."""
+_NUMERIC_USER: Final = re.compile(
+    r"(?:\\?[\"'])?([^\"'\\<>]*+)(?:\\?[\"'])? ?<sips?:(\+?\d{1,40}+)@[^\s<>\"]*+>[^<>]*+", re.ASCII | re.IGNORECASE
+)
+"""What most parties look like; the number is all that is wanted of them, not the name or the host."""
 _WITHHELD: Final = frozenset({"anonymous", "restricted", "private", "withheld", "unavailable"})
 _UNSET_YEAR: Final = 1970
 """Of a time that did not come: the clock's zero."""
@@ -167,8 +171,18 @@ class AcmeReader:
 
 def cells_of(text: str) -> list[str] | None:
     """Cut the leading columns of a line; None if a quote is open at its end."""
+    pieces = text.split(",", _PIECES)
+    cells = _joined(pieces)
+    if len(pieces) > _PIECES and (cells is None or len(cells) < _COLUMNS_NEEDED):
+        # Names took up so many commas that the last piece holds more than one.
+        return _joined(text.split(","))
+    return cells
+
+
+def _joined(cut: list[str]) -> list[str] | None:
+    """Join the pieces between two quotes."""
     cells: list[str] = []
-    pieces = iter(text.split(","))
+    pieces = iter(cut)
     for piece in pieces:
         if piece[:1] != '"':
             cells.append(piece)
@@ -206,11 +220,10 @@ def _stop(cells: list[str]) -> _Stop | None:
     known = _TERMINATED.fullmatch(terminated) and _TALK.fullmatch(talk) and _CAUSE.fullmatch(cause)
     if not known or not _TIME_SHAPE.match(disconnect) or calling is None or called is None:
         return None
-    bare = [address for address in (calling, called) if _NUMBER.fullmatch(address)]
+    bare = [cell for cell in cells[setup - 4 : setup - 2] if ":" not in cell]
     if bare and (setup != _USUAL_SETUP or len(bare) == 1):
         # Bare digits may be anything's, but for two in a row where no column is missing or too many.
         return None
-    calling, called = _NUMERIC_USER.sub(r"\1", calling), _NUMERIC_USER.sub(r"\1", called)
     return _Stop(cells[3], calling, called, talk, cells[setup], connect, disconnect, cause)
 
 
@@ -228,7 +241,10 @@ def _first_time(cells: list[str]) -> int | None:
 
 
 def party(text: str) -> str | None:
-    """Give the address or number of a party, without its name; None if the text is neither."""
+    """Give the number or address of a party, without its name and host; None if the text is neither."""
+    if usual := _NUMERIC_USER.fullmatch(text):
+        name, number = usual.groups()
+        return "anonymous" if name.strip().lower() in _WITHHELD else number
     name, bracket, rest = text.rpartition("<")
     address = rest.partition(">")[0] if bracket else text.partition(";")[0]
     address = address.strip(' "')

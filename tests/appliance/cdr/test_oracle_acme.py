@@ -117,20 +117,30 @@ def test_only_the_leading_columns_are_cut() -> None:
     assert cells_of("2," * 30 + '"open') == ["2"] * 20
     quoted = '2,"' + "a," * (MAX_LINE_BYTES // 2)
     assert cells_of(quoted) is None
+    many = ",".join(f'"{place}, of, many, parts"' for place in range(30))
+    assert cells_of(many) == [f"{place}, of, many, parts" for place in range(20)]
+    assert cells_of(many[:400]) is None
     assert only_record(stop().rstrip(b"\n") + b',"open').talk_seconds == 60
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ('"Maes, An" <sip:+32470112233@192.0.2.1;user=phone>;tag=1', "sip:+32470112233@192.0.2.1;user=phone"),
-        ("<sip:201@pbx>", "sip:201@pbx"),
+        ('"Maes, An" <sip:+32470112233@192.0.2.1;user=phone>;tag=1', "+32470112233"),
+        ('\\"Maes, An\\" <sip:+32470112233@192.0.2.1>', "+32470112233"),
+        ('""Maes, An"" <sip:+32470112233@192.0.2.1>', "sip:+32470112233@192.0.2.1"),
+        ("An <SIP:201@pbx>", "201"),
+        ("<sip:201@pbx>", "201"),
+        ("<sip:ann@pbx>", "sip:ann@pbx"),
+        ("<sip:*60@pbx>", "sip:*60@pbx"),
+        ("<sip:201>", "sip:201"),
+        ('""Anonymous"" <sip:+32470112233@192.0.2.1>', "anonymous"),
         ("sip:201@pbx;tag=1", "sip:201@pbx"),
         ("sips:201@pbx", "sips:201@pbx"),
         ("tel:+32470112233", "tel:+32470112233"),
         ("<tel:+32470112233;phone-context=be>", "tel:+32470112233;phone-context=be"),
         ('"A <b>" <sip:201@pbx>', "sip:201@pbx"),
-        ("'An'<sip:201@pbx>", "sip:201@pbx"),
+        ("'An'<sip:201@pbx>", "201"),
         ("+32470112233", "+32470112233"),
         ("*60", "*60"),
         ("", None),
