@@ -197,7 +197,7 @@ def test_what_is_no_call(text: str) -> None:
         (row(STAMP, "201", "01", "0470112233")[:30], "type_signature"),
         *((text, "type_signature") for text in (STAMP, STAMP + " 00:01'05", "Ann Peeters", STAMP + " 201 EXT202")),
         (STAMP + " 201 0470112233 00:01'05", "type_signature"),
-        ("20/10/26 14:32:10 201 00:01'05", "type_signature"),
+        *((f"{STAMP} {extension} 00:01'05", "type_signature") for extension in ("201", "20100000000")),
         ("\x1b[2J", "binary"),
     ],
 )
