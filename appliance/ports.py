@@ -227,11 +227,6 @@ class CallBuffer(Protocol):
         """What is stored, in counts."""
         ...
 
-    @property
-    def key_version(self) -> int:
-        """The version of the master key that seals now."""
-        ...
-
     def rekey(self, version: int, master: SecretBytes) -> None:
         """Seal from now on under a newer master key; what waits stays readable.
 

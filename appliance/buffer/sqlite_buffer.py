@@ -236,11 +236,6 @@ class SqliteBuffer:
             ledger.count(self._connection, "", "", older_copy=1)
         return True
 
-    @property
-    def key_version(self) -> int:
-        """See ``ports.CallBuffer``."""
-        return self._keyring.current
-
     def rekey(self, version: int, master: SecretBytes) -> None:
         """See ``ports.CallBuffer``. Positions and the quarantine are sealed anew at once, batches as they were."""
         self._keyring.add(version, master)

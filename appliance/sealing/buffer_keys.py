@@ -22,6 +22,7 @@ class BufferKeys:
         """Keep them in ``store``."""
         self._store = store
         self._clock = clock
+        self._in_use = 0
 
     def masters(self) -> dict[int, SecretBytes]:
         """Give every version; the first is made here.
@@ -47,8 +48,11 @@ class BufferKeys:
         newest = max(self._versions())
         if self._clock.now() - self._made_at(newest) > RENEW_AFTER:
             newest = self.make_next()
-        if newest > buffer.key_version:
-            buffer.rekey(newest, self._store.get(_name(newest)))
+        if newest != self._in_use:
+            # At a start too: what an older version sealed may be left from before.
+            if newest > 1:
+                buffer.rekey(newest, self._store.get(_name(newest)))
+            self._in_use = newest
         for version in buffer.spent_versions():
             self._store.discard(_name(version))
 
