@@ -10,22 +10,20 @@ Sources: asterisk/asterisk ``configs/samples/cdr_custom.conf.sample``, ``funcs/f
 ``res/cdrel_custom/formatters.c``, ``registry.c``, ``include/asterisk/cdr.h``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from appliance.cdr.asterisk_layout import REQUIRED, Fields, Layout, declared_layout
 from appliance.cdr.asterisk_record import COLUMNS
 from appliance.cdr.asterisk_rows import AsteriskReader
-from appliance.cdr.csv_rows import Row, csv_rows, text_lines
+from appliance.cdr.csv_rows import Row
 from appliance.cdr.dialect import Dialect, FeedContext, LineParser, unread
 from appliance.cdr.line_parser import Outcome, ReaderParser
 from appliance.cdr.local_time import Reading
 from appliance.cdr.record import Line
 from appliance.cdr.record import QuarantineReason as Reason
+from appliance.cdr.rows_or_objects import Object, RowsOrObjects, named_row
 from appliance.cdr.written_times import WrittenTimes
 from appliance.errors import SettingsError
 
@@ -44,8 +42,6 @@ _NUMBERED: Final = {
     "16": "CONGESTION",
 }
 """``enum ast_cdr_disposition``; 1 is the record of a call that went nowhere."""
-
-Object = dict[str, Any]
 
 
 def _plain(fields: Fields) -> Fields:
@@ -98,43 +94,10 @@ class CustomReader(AsteriskReader):
         """See ``line_parser.Reader``."""
         if isinstance(content, list):
             return super().read(line, content, now)
-        members = {name.lower(): value for name, value in content.items()}
-        if not members.keys() >= REQUIRED:
+        if not {name.lower() for name in content} >= REQUIRED:
             return Reason.TYPE_SIGNATURE
-        row = [_text(members.get(name)) for name in _JSON_NAMES]
+        row = named_row(content, _JSON_NAMES)
         return self._fitted(line, [*row, ""], (_JSON,)) or Reason.TYPE_SIGNATURE
-
-
-def _text(value: object) -> str:
-    """Give a member's value as text of one byte a character, as rows are."""
-    text = value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
-    return text.encode("latin-1", "replace").decode("latin-1")
-
-
-class CustomRows:
-    """The splitter: columns of a row, or a JSON object."""
-
-    __slots__ = ("_rows",)
-
-    def __init__(self, separator: str) -> None:
-        """Cut rows by ``separator``."""
-        self._rows = csv_rows(separator)
-
-    def __call__(self, lines: Sequence[Line]) -> Iterator[Row | Object | Reason]:
-        """Give what each line holds, or why it holds nothing."""
-        for is_json, run in groupby(lines, lambda line: line.content.startswith(b"{")):
-            same = list(run)
-            yield from map(_object, text_lines(same)) if is_json else self._rows(same)
-
-
-def _object(text: str | Reason) -> Object | Reason:
-    if isinstance(text, Reason):
-        return text
-    try:
-        # Names may be of any encoding: each byte is a character, as in rows.
-        return msgspec.json.decode(text.encode(), type=Object)
-    except (msgspec.DecodeError, RecursionError):
-        return Reason.TYPE_SIGNATURE
 
 
 def _open(context: FeedContext) -> LineParser:
@@ -149,7 +112,7 @@ def _open(context: FeedContext) -> LineParser:
         separators=(),
         times=WholeSeconds(context),
     )
-    return ReaderParser(reader, CustomRows(context.layout.separator or ","), zone_check=reader.zone_check)
+    return ReaderParser(reader, RowsOrObjects(context.layout.separator or ","), zone_check=reader.zone_check)
 
 
 DIALECT: Final = Dialect(

@@ -16,17 +16,15 @@ from appliance.cdr.occurrence import OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.cdr.written_number import is_number
-from appliance.cdr.zone_check import ZoneCheck
+from appliance.cdr.zone_check import ZoneCheck, is_local
 from appliance.wire.call import Direction
 
-_TRUNK_CONTEXTS: Final = ("from-trunk", "from-pstn", "from-did")
+TRUNK_CONTEXTS: Final = ("from-trunk", "from-pstn", "from-did")
 """FreePBX' own contexts for calls that come in (freepbx/core ``extensions.conf``)."""
-_NO_TARGET: Final = frozenset({"", "s"})
+NO_TARGET: Final = frozenset({"", "s"})
 """What stands for the called number where the dialplan was entered without one; the DID then names it."""
-_WITHHELD_NAMES: Final = frozenset({"anonymous", "restricted", "private", "withheld"})
+WITHHELD_NAMES: Final = frozenset({"anonymous", "restricted", "private", "withheld"})
 """Caller names that a trunk sets where the caller withheld the number."""
-_LONGEST_LOCAL: Final = len("10/20/2026 09:00:00 PM")
-"""What is longer says its own offset from UTC, and what has no colon is an epoch."""
 _ALL_SAMPLED: Final = 64
 """So many records at the start of a file are all compared with their epoch, then one in so many."""
 
@@ -87,9 +85,9 @@ class AsteriskRecords:
         if self._made <= _ALL_SAMPLED or not self._made % _ALL_SAMPLED:
             self._sample(fields, start, started_at)
         calling, called, forwarded_to = fields.src, fields.dst, ""
-        if not calling or called in _NO_TARGET or fields.dstchannel.startswith("Local/"):
+        if not calling or called in NO_TARGET or fields.dstchannel.startswith("Local/"):
             calling, called, forwarded_to = _parties(fields)
-        inbound = fields.dcontext.startswith(_TRUNK_CONTEXTS) or (fields.did != "" and is_number(fields.did))
+        inbound = fields.dcontext.startswith(TRUNK_CONTEXTS) or (fields.did != "" and is_number(fields.did))
         total_seconds = ring_seconds = seconds(fields.duration) or 0
         if answered_at is not None:
             rung = answered_at - started_at
@@ -115,8 +113,8 @@ class AsteriskRecords:
     def _sample(self, fields: Fields, start: Reading, started_at: datetime) -> None:
         """Compare a time with the id's epoch, unless it was the epoch that decided between two hours."""
         epoch = epoch_of(fields.uniqueid)
-        is_local = ":" in fields.start and len(fields.start) <= _LONGEST_LOCAL
-        if epoch is not None and is_local and (isinstance(start, datetime) or start.reason is Reason.DATE_AMBIGUOUS):
+        is_read_in_zone = isinstance(start, datetime) or start.reason is Reason.DATE_AMBIGUOUS
+        if epoch is not None and is_read_in_zone and is_local(fields.start):
             self.zone_check.note(started_at, epoch)
 
     def _keys(self, line: Line, fields: Fields) -> tuple[bytes, bytes, int]:
@@ -170,10 +168,10 @@ def _settle(
 def _parties(fields: Fields) -> tuple[str, str, str]:
     """Give calling, called and forwarded-to as written."""
     calling = fields.src or fields.cnum
-    if not calling and fields.clid.partition("<")[0].strip(' "').lower() in _WITHHELD_NAMES:
+    if not calling and fields.clid.partition("<")[0].strip(' "').lower() in WITHHELD_NAMES:
         calling = "anonymous"
     called = fields.dst
-    if called in _NO_TARGET and is_number(fields.did):
+    if called in NO_TARGET and is_number(fields.did):
         called = fields.did
     forwarded_to = ""
     if fields.dstchannel.startswith("Local/"):

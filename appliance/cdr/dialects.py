@@ -6,6 +6,7 @@ from typing import Final
 from appliance.cdr import (
     alcatel_oxe,
     asterisk_ami,
+    asterisk_cel,
     asterisk_csv,
     asterisk_custom,
     avaya_cm,
@@ -38,6 +39,7 @@ from appliance.errors import UnknownDialectError
 _ALL: Final[tuple[Dialect, ...]] = (
     alcatel_oxe.DIALECT,
     asterisk_ami.DIALECT,
+    asterisk_cel.DIALECT,
     asterisk_csv.DIALECT,
     asterisk_custom.DIALECT,
     avaya_cm.DIALECT,

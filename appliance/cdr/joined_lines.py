@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from appliance.cdr.line_parser import EARLIEST, Outcome, Splitter, bounded
 from appliance.cdr.record import CallRecord, Line, Parsed, QuarantineReason, Refused
+from appliance.cdr.zone_check import ZoneCheck
 
 MAX_HELD_LINES: Final = 2000
 """Calls that are going on at one site; they are stored with the position at every step."""
@@ -97,10 +98,13 @@ class _Tally:
 class JoinedLines(Generic[Made, Facts]):
     """Implements ``dialect.LineParser`` for a joiner."""
 
-    __slots__ = ("_calls", "_held_bytes", "_held_lines", "_joiner", "_lost", "_split")
+    __slots__ = ("_calls", "_held_bytes", "_held_lines", "_joiner", "_lost", "_split", "zone_check")
 
-    def __init__(self, joiner: Joiner[Made, Facts], split: Splitter[Made]) -> None:
-        """Start at the beginning of a file."""
+    def __init__(
+        self, joiner: Joiner[Made, Facts], split: Splitter[Made], *, zone_check: ZoneCheck | None = None
+    ) -> None:
+        """Start at the beginning of a file; ``zone_check`` is what the joiner notes times and epochs in, if it does."""
+        self.zone_check = zone_check
         self._joiner = joiner
         self._split = split
         self._lost: list[Line] = []

@@ -6,6 +6,7 @@ where one of the zones has summer time and the other has not. Few or contradicti
 Decides nothing by itself: the preview and the status show the finding.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -13,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct
 
+_OFFSET: Final = re.compile(r"(?:Z|UTC|GMT|:\d\d(?:\.\d{1,9})? ?[-+]\d\d:?\d\d)\Z", re.ASCII)
 MAX_SAMPLES: Final = 256
 """The latest are kept, so that a clock that was set right is seen to be right."""
 _ENOUGH: Final = 5
@@ -68,6 +70,11 @@ class ZoneCheck:
     def finding(self) -> ZoneFinding:
         """Say whether the zone fits."""
         return judge(self._samples, self._zone)
+
+
+def is_local(text: str) -> bool:
+    """Whether a time as text is one of the wall's clock: it is no epoch, and does not say its offset from UTC."""
+    return ":" in text and _OFFSET.search(text) is None
 
 
 def judge(samples: Sequence[Sample], zone: tzinfo) -> ZoneFinding:

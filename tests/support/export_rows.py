@@ -16,6 +16,7 @@ BILLING = [
     *("userfield", "linkedid", "sequence", "agiuniqueid", "trunk", "did", "sipcallid", "inboundsipcallid"),
 ]
 """A table that a billing product made of FreePBX'."""
+ZONE = ZoneInfo("Europe/Brussels")
 CLOCK = "%Y-%m-%d %H:%M:%S"
 VALUES = {
     "calldate": "2026-10-20 09:00:00",
@@ -87,7 +88,7 @@ def export(
 def calls(*, rows: int, seed: int) -> list[dict[str, str]]:
     """So many calls of a site in October."""
     random = Random(seed)  # noqa: S311 - test data
-    now, made = datetime(2026, 10, 5, 8, 0, tzinfo=ZoneInfo("Europe/Brussels")), []
+    now, made = datetime(2026, 10, 5, 8, 0, tzinfo=ZONE), []
     for sequence in range(rows):
         now += timedelta(seconds=random.randrange(1, 90))
         name, outside = random.choice(NAMES), f"04{random.randrange(70_000_000, 99_999_999)}"
