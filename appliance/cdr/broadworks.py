@@ -236,10 +236,10 @@ def _times(fields: Fields) -> tuple[datetime, datetime | None, datetime] | Reaso
 
 
 def _utc(text: str) -> datetime:
-    """Read ``YYYYmmddHHMMSS.fff`` to the millisecond."""
-    year, *rest = (text[:4], text[4:6], text[6:8], text[8:10], text[10:12], text[12:14])
-    month, day, hour, minute, second = map(int, rest)
-    return datetime(int(year), month, day, hour, minute, second, int(f"{text[15:18]:0<3}") * 1000, tzinfo=UTC)
+    """Read ``YYYYmmddHHMMSS.fff`` to the second: a fraction would be digits in what leaves, and says nothing more."""
+    parts = (text[:4], text[4:6], text[6:8], text[8:10], text[10:12], text[12:14])
+    year, month, day, hour, minute, second = map(int, parts)
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def _whole_seconds(start: datetime, end: datetime) -> int:

@@ -4,16 +4,17 @@ Letters alone are no zone: CST is China's as well as Chicago's. They are believe
 zone, if it was called so at that time (which also tells the two hours of a night when the clock goes back); by a table
 of those that are used in one sense almost everywhere; otherwise they say nothing, and the time is the site's.
 A ``*`` or ``.`` in front says that the clock is not set by NTP; the time is read all the same, for there is no other.
+Fractions of a second are left out: they would be digits in what leaves, and say nothing more.
 """
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from appliance.cdr.local_time import LocalTimes, Reading, Uncertain
+from appliance.cdr.local_time import WITHIN_HOUR, LocalTimes, Reading, Uncertain
 
 _TEXT: Final = re.compile(
-    r"[*.]?(\d\d?):(\d\d):(\d\d)(?:\.(\d{1,6}))? ([A-Za-z]{1,6})(?: [A-Za-z]{3})?"
+    r"[*.]?(\d\d?):(\d\d):(\d\d)(?:\.\d{1,6})? ([A-Za-z]{1,6})(?: [A-Za-z]{3})?"
     r" ([A-Za-z]{3}) {1,2}(\d\d?) ((?:19|20|21)\d\d)",
     re.ASCII,
 )
@@ -46,22 +47,22 @@ class ClockFirstTimes:
         self._hours: dict[tuple[str, ...], Reading] = {}
 
     def read(self, text: str) -> Reading | None:
-        """Read a time to the millisecond; None if it is no such time at all."""
+        """Read a time to the second; None if it is no such time at all."""
         match = _TEXT.fullmatch(text)
-        month = _MONTHS.get(match[6].upper()) if match else None
+        month = _MONTHS.get(match[5].upper()) if match else None
         if match is None or month is None:
             return None
-        hour, minute, second, fraction, letters, _, day, year = match.groups()
-        if minute > "59" or second > "59":
+        hour, minute, second, letters, _, day, year = match.groups()
+        past = WITHIN_HOUR.get(f":{minute}:{second}")
+        if past is None:
             return self._times.civil([(int(year), month, int(day))], (int(hour), int(minute), int(second)))
-        key = (letters, year, match[6], day, hour)
+        key = (letters, year, match[5], day, hour)
         reading = self._hours.get(key)
         if reading is None:
             reading = self._place((int(year), month, int(day)), int(hour), letters.upper())
             if len(self._hours) >= _HOURS_KEPT:
                 self._hours.clear()
             self._hours[key] = reading
-        past = timedelta(minutes=int(minute), seconds=int(second), milliseconds=int(f"{fraction or '':0<3}"[:3]))
         if isinstance(reading, datetime):
             return reading + past
         return Uncertain(tuple(candidate + past for candidate in reading.candidates), reading.reason)

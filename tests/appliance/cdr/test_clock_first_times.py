@@ -17,12 +17,12 @@ BRUSSELS = ClockFirstTimes(ZoneInfo("Europe/Brussels"))
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
-        ("15:54:56.868 PST DEC 18 2017", "2017-12-18T23:54:56.868"),
+        ("15:54:56.868 PST DEC 18 2017", "2017-12-18T23:54:56"),
         ("15:54:56 pst dec 18 2017", "2017-12-18T23:54:56"),
-        ("*13:54:36.003 EST Fri Dec 24 2010", "2010-12-24T18:54:36.003"),
-        (".13:54:36.003 UTC Fri Dec 24 2010", "2010-12-24T13:54:36.003"),
-        ("3:04:05.6 GMT Thu May  1 2025", "2025-05-01T03:04:05.600"),
-        ("13:54:36.003999 CEST Tue Oct 20 2026", "2026-10-20T11:54:36.003"),
+        ("*13:54:36.003 EST Fri Dec 24 2010", "2010-12-24T18:54:36"),
+        (".13:54:36.003 UTC Fri Dec 24 2010", "2010-12-24T13:54:36"),
+        ("3:04:05.6 GMT Thu May  1 2025", "2025-05-01T03:04:05"),
+        ("13:54:36.003999 CEST Tue Oct 20 2026", "2026-10-20T11:54:36"),
         ("12:00:00.000 BST Jul 01 2026", "2026-07-01T11:00:00"),
         ("12:00:00.000 EEST Jul 01 2026", "2026-07-01T09:00:00"),
         ("12:00:00.000 MST Jul 01 2026", "2026-07-01T19:00:00"),
@@ -35,7 +35,7 @@ BRUSSELS = ClockFirstTimes(ZoneInfo("Europe/Brussels"))
     ],
 )
 def test_letters_place_a_time(text: str, instant: str) -> None:
-    """To the millisecond; letters that nobody knows leave the site's zone."""
+    """To the second; letters that nobody knows leave the site's zone."""
     assert BRUSSELS.read(text) == datetime.fromisoformat(instant).replace(tzinfo=UTC)
 
 
@@ -51,7 +51,7 @@ def test_the_sites_own_name_for_its_time_goes_first(zone: str, instant: str) -> 
 
 def test_letters_tell_the_hour_that_occurs_twice() -> None:
     """CEST first, then CET; an abbreviation that is not known leaves both."""
-    first = datetime(2026, 10, 25, 0, 30, 0, 250_000, tzinfo=UTC)
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     second = first + timedelta(hours=1)
     assert BRUSSELS.read("02:30:00.250 CEST Oct 25 2026") == first
     assert BRUSSELS.read("02:30:00.250 CET Oct 25 2026") == second
@@ -101,5 +101,5 @@ def test_the_memory_is_bounded() -> None:
 @given(st.datetimes(datetime(1999, 1, 1), datetime(2090, 1, 1)), st.sampled_from(["*", ".", ""]))  # noqa: DTZ001 - text
 def test_a_written_instant_is_read_back(moment: datetime, mark: str) -> None:
     """In UTC, whatever the site."""
-    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000, tzinfo=UTC)
-    assert BRUSSELS.read(f"{mark}{moment:%H:%M:%S}.{moment.microsecond:06} UTC {moment:%a %b %d %Y}") == moment
+    written = f"{mark}{moment:%H:%M:%S}.{moment.microsecond:06} UTC {moment:%a %b %d %Y}"
+    assert BRUSSELS.read(written) == moment.replace(microsecond=0, tzinfo=UTC)
