@@ -31,7 +31,21 @@ _LONGEST_WORD: Final = 40
 _LONGEST_CODE: Final = 3
 _WITHHELD: Final = frozenset(
     {
-        *("anonym", "anonyme", "anoniem", "anonimo", "anonymous caller", "private caller", "blocked", "hidden"),
+        *(
+            "anonymous",
+            "restricted",
+            "withheld",
+            "private",
+            "unavailable",
+            "anonym",
+            "anonyme",
+            "anoniem",
+            "anonimo",
+            "anonymous caller",
+            "private caller",
+            "blocked",
+            "hidden",
+        ),
         *("hidden number", "number withheld", "caller id withheld", "unterdruckt", "rufnummer unterdruckt"),
         *("unbekannt", "unbekannte rufnummer", "masque", "numero masque", "prive", "numero prive", "inconnu"),
         *("oculto", "numero oculto", "privado", "numero privado", "desconocido", "onbekend", "onbekend nummer"),
@@ -74,7 +88,8 @@ _DISPOSITIONS: Final = _spelled(
         Disposition.NO_ANSWER: "no answer|noanswer|not answered|unanswered|missed|missed call|no|cancel|cancelled|"
         "canceled|originator cancel|abandoned|no user response|no response|timeout|timed out|ring no answer|rejected|"
         "declined|call rejected|nicht angenommen|unbeantwortet|verpasst|abgelehnt|non repondu|sans reponse|manque|"
-        "appel manque|no contestada|perdida|niet beantwoord|onbeantwoord|gemist|geen antwoord|408|480|487|603",
+        "appel manque|redirected|no contestada|perdida|niet beantwoord|onbeantwoord|gemist|geen antwoord|408|480|487|"
+        "603",
         Disposition.BUSY: "busy|user busy|line busy|besetzt|occupe|ocupado|bezet|in gesprek|486|600",
         Disposition.FAILED: "failed|failure|fail|error|unreachable|not found|unallocated number|invalid number|"
         "no route|chanunavail|fehlgeschlagen|fehler|echec|echoue|fallida|fallido|mislukt|403|404|484|500|502",
@@ -254,6 +269,11 @@ def _party(text: str) -> str:
     """Give a number as written, without the name beside it; the empty text for none."""
     if text[-1:].isdecimal():
         return text
+    number = number_beside_name(text)
+    if number is not text:
+        return number
     if text.lower() in _NOTHING:
         return ""
-    return "anonymous" if plain_words(text) in _WITHHELD else number_beside_name(text)
+    # "Anonymous (anonymous)": in the brackets stands what was presented.
+    beside = text[:-1].rpartition("(")[2] if text.endswith(")") else text
+    return "anonymous" if plain_words(beside) in _WITHHELD else text
