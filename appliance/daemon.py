@@ -25,6 +25,7 @@ from appliance.delivery import Delivery
 from appliance.errors import BufferFullError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.intake import FeedIntake, Translator
+from appliance.policy.rate_cap import RateCap
 from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Uplink
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
@@ -74,7 +75,12 @@ class Appliance:
         self._committed = asyncio.Event()
         self._feed_status = {item.feed: item for item in status.feeds}
         self._delivery = Delivery(
-            buffer=buffer, uplink=uplink, on_buffer_thread=self._on_buffer_thread, clock=clock, link=self._link
+            buffer=buffer,
+            uplink=uplink,
+            on_buffer_thread=self._on_buffer_thread,
+            clock=clock,
+            link=self._link,
+            rate_cap=rate_cap(settings),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -207,6 +213,11 @@ def open_buffer(
     return buffer, saved
 
 
+def rate_cap(settings: Settings) -> RateCap:
+    """What deliveries may take of the site's line."""
+    return RateCap(settings.receiver.rate_kib_per_second * 1024)
+
+
 def buffer_keys(settings: Settings) -> BufferKeys:
     """The buffer's keys. Raises as ``open_secrets``."""
     return BufferKeys(open_secrets(settings)[0], SystemClock())
@@ -244,7 +255,14 @@ async def drain(settings: Settings, show: Callable[[int, str | None], None]) -> 
         identity = FileIdentityStore(open_secrets(settings)[0], clock).load()
         link = LinkRecorder(settings.receiver.url, clock)
         async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
-            delivery = Delivery(buffer=buffer, uplink=uplink, on_buffer_thread=_here, clock=clock, link=link)
+            delivery = Delivery(
+                buffer=buffer,
+                uplink=uplink,
+                on_buffer_thread=_here,
+                clock=clock,
+                link=link,
+                rate_cap=rate_cap(settings),
+            )
             await delivery.check_high_water()
             show(first, link.status.last_problem)
             while await delivery.step():

@@ -1,7 +1,9 @@
 """Use case: buffer → uplink → acknowledgement. One batch in flight, oldest first, so order is kept.
 
 A receiver that is away or unwell is tried again with full jitter for as long as it takes; one that refuses a batch
-for good gets the next one, and the refused batch is set aside, counted and reported.
+for good gets the next one, and the refused batch is set aside, counted and reported. One that has failed again and
+again is asked for its high-water mark, some bytes, before it is sent a batch again. No more goes out than ``rate_cap``
+lets, so that a backlog of days does not fill the site's line.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +13,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from tenacity.wait import wait_base, wait_random_exponential
 
 from appliance.errors import ApplianceError, RetryableError, UplinkError, UplinkUnavailableError
+from appliance.policy.circuit import Circuit
+from appliance.policy.rate_cap import RateCap
 from appliance.ports import CallBuffer, Clock, PendingBatch, Uplink
 from appliance.wire.batch import Verdict
 
@@ -63,7 +67,14 @@ class Delivery:
     """Empties the buffer into the uplink."""
 
     def __init__(
-        self, *, buffer: CallBuffer, uplink: Uplink, on_buffer_thread: OnBufferThread, clock: Clock, link: LinkState
+        self,
+        *,
+        buffer: CallBuffer,
+        uplink: Uplink,
+        on_buffer_thread: OnBufferThread,
+        clock: Clock,
+        link: LinkState,
+        rate_cap: RateCap,
     ) -> None:
         """Deliver ``buffer``'s batches over ``uplink``; ``link`` hears of each outcome."""
         self._buffer = buffer
@@ -71,6 +82,8 @@ class Delivery:
         self._run = on_buffer_thread
         self._clock = clock
         self._link = link
+        self._rate_cap = rate_cap
+        self._circuit = Circuit()
 
     async def check_high_water(self) -> None:
         """Ask what the receiver holds, before the first batch: a restored snapshot must not reuse its numbers.
@@ -95,16 +108,27 @@ class Delivery:
         if batch is None:
             return False
         try:
-            verdict = await self._retry(self._uplink.send, batch)
+            verdict = await self._retry(self._send, batch)
         except UplinkError as error:
-            await self._run(self._buffer.set_aside, batch, error.problem_code)
+            await self._retry(self._run, self._buffer.set_aside, batch, error.problem_code)
             self._link.refused(error)
             return True
         await self._settle(batch, verdict)
         return True
 
+    async def _send(self, batch: PendingBatch) -> Verdict:
+        if self._circuit.is_open:
+            await self._uplink.high_water()
+        wait_seconds = self._rate_cap.wait_seconds(len(batch.body), now=self._clock.monotonic())
+        if wait_seconds:
+            await self._clock.sleep(wait_seconds)
+        verdict = await self._uplink.send(batch)
+        self._circuit.succeeded()
+        return verdict
+
     async def _settle(self, batch: PendingBatch, verdict: Verdict) -> None:
-        await self._run(self._buffer.acknowledge, batch, verdict)
+        # On a full disk even deleting may need a second try, which the buffer's reserve then serves.
+        await self._retry(self._run, self._buffer.acknowledge, batch, verdict)
         self._link.delivered(verdict)
         if await self._run(self._buffer.note_high_water, verdict.high_water):
             self._link.older_copy()
@@ -120,6 +144,7 @@ class Delivery:
                 try:
                     return await request(*arguments)
                 except RetryableError as error:
+                    self._circuit.failed()
                     self._link.unavailable(error)
                     raise
         raise AssertionError("retrying never ends without an outcome")

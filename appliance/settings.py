@@ -130,6 +130,9 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
             pattern=rf"^https://{_HOST}(?::{_PORT})?/?\Z", description="`https://host` or `https://host:port`, no path"
         ),
     ]
+    rate_kib_per_second: Annotated[
+        int, Meta(ge=8, le=1024 * 1024, description="Most KiB a second that deliveries may take of the site's line")
+    ] = 1024
 
 
 class FeedSettings(Struct, frozen=True, kw_only=True):

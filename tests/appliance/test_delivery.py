@@ -6,8 +6,10 @@ from typing import TypeVar
 import pytest
 
 from appliance.delivery import LONGEST_WAIT_SECONDS, Delivery
-from appliance.errors import ApplianceError, BufferUnusableError, UplinkError, UplinkUnavailableError
-from appliance.ports import BufferStats, Intake, PendingBatch
+from appliance.errors import ApplianceError, BufferFullError, BufferUnusableError, UplinkError, UplinkUnavailableError
+from appliance.policy.circuit import OPENS_AFTER
+from appliance.policy.rate_cap import RateCap
+from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
 from appliance.wire.batch import HighWater, Verdict
 from tests.support.fake_clock import FakeClock
 from tests.support.records import verdict
@@ -46,6 +48,12 @@ class FakeBuffer:
         assert self.waiting.pop(0) is batch
         self.aside.append((batch.sequence, code))
 
+    def rekey(self, version: int, master: SecretBytes) -> None:
+        raise AssertionError(f"delivery has no keys, {version} of {master} neither")
+
+    def spent_versions(self) -> set[int]:
+        raise AssertionError("delivery has no keys")
+
     def note_high_water(self, remote: HighWater) -> bool:
         self.high_water.append(remote)
         return self.older
@@ -57,6 +65,7 @@ class FakeUplink:
     def __init__(self, *failures: ApplianceError) -> None:
         self.failures = list(failures)
         self.sent: list[int] = []
+        self.probes = 0
 
     async def send(self, batch: PendingBatch) -> Verdict:
         self.sent.append(batch.sequence)
@@ -65,6 +74,7 @@ class FakeUplink:
         return verdict(batch.epoch, batch.sequence, accepted=batch.records)
 
     async def high_water(self) -> HighWater:
+        self.probes += 1
         if self.failures:
             raise self.failures.pop(0)
         return HighWater(3, 4)
@@ -94,11 +104,12 @@ async def at_once(function: Callable[..., T], *arguments: object) -> T:
     return function(*arguments)
 
 
-def deliver(buffer: FakeBuffer, uplink: FakeUplink) -> tuple[Delivery, FakeClock, HeardLink]:
+def deliver(buffer: FakeBuffer, uplink: FakeUplink, *, rate: float = 1e9) -> tuple[Delivery, FakeClock, HeardLink]:
     """A delivery over fakes."""
     clock, link = FakeClock(), HeardLink()
     run: Callable[..., Awaitable[object]] = at_once
-    return Delivery(buffer=buffer, uplink=uplink, on_buffer_thread=run, clock=clock, link=link), clock, link
+    made = Delivery(buffer=buffer, uplink=uplink, on_buffer_thread=run, clock=clock, link=link, rate_cap=RateCap(rate))
+    return made, clock, link
 
 
 async def test_batches_are_delivered_in_order_and_acknowledged() -> None:
@@ -119,13 +130,55 @@ async def test_an_unavailable_receiver_is_tried_again_and_nothing_overtakes() ->
     uplink = FakeUplink(*[UplinkUnavailableError("away") for _ in range(40)])
     delivery, clock, link = deliver(buffer, uplink)
     assert await delivery.step()
-    assert uplink.sent == [1] * 41
+    assert len(uplink.sent) + uplink.probes == 42
+    assert set(uplink.sent) == {1}
     assert buffer.acknowledged == [1]
     assert len(clock.slept) == 40
     assert all(0 <= wait <= LONGEST_WAIT_SECONDS for wait in clock.slept)
     assert clock.slept[0] <= 1.0
     assert sum(clock.slept) > 40
     assert link.heard == ["uplink_unavailable"] * 40 + ["delivered 1"]
+
+
+async def test_a_dead_receiver_is_probed_before_it_is_sent_a_batch_again() -> None:
+    """After some failures in a row only the mark is asked for; when that is answered the batches go."""
+    buffer = FakeBuffer(2)
+    uplink = FakeUplink(*[UplinkUnavailableError("away") for _ in range(40)])
+    delivery, _, _ = deliver(buffer, uplink)
+    while await delivery.step():
+        pass
+    assert uplink.sent == [1] * (OPENS_AFTER + 1) + [2]
+    assert uplink.probes == 40 - OPENS_AFTER + 1
+    assert buffer.acknowledged == [1, 2]
+
+
+async def test_a_backlog_does_not_fill_the_line() -> None:
+    """Nine batches of 4 bytes at 2 bytes a second: one second's worth at once, the rest in its time, in order."""
+    buffer = FakeBuffer(9)
+    delivery, clock, _ = deliver(buffer, FakeUplink(), rate=2.0)
+    while await delivery.step():
+        pass
+    assert buffer.acknowledged == list(range(1, 10))
+    assert 9 * 4 / 2.0 - 3 <= clock.monotonic() <= 9 * 4 / 2.0
+
+
+async def test_an_acknowledgement_on_a_full_disk_is_tried_again() -> None:
+    """The reserve serves the second try; the batch is not sent twice."""
+
+    class Full(FakeBuffer):
+        failures = 2
+
+        def acknowledge(self, batch: PendingBatch, answer: Verdict) -> None:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise BufferFullError("full")
+            super().acknowledge(batch, answer)
+
+    buffer, uplink = Full(1), FakeUplink()
+    delivery, _, link = deliver(buffer, uplink)
+    assert await delivery.step()
+    assert (uplink.sent, buffer.acknowledged) == ([1], [1])
+    assert link.heard == ["buffer_full", "buffer_full", "delivered 1"]
 
 
 async def test_what_the_receiver_asks_for_is_waited() -> None:
