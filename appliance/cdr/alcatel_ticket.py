@@ -26,7 +26,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08]{0,4}(?:TEST_R[A-Z]{2}|[SP])?[\x00-\x
 _BINARY: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SHORTEST: Final = 211
 """Up to the duration: no other ticket begins before."""
-_HEADER_FIELD: Final = re.compile(r"([A-Za-z]\w{1,40})[,;\t ]{1,4}(\d{1,4})[,;\t ]{1,4}(\d{1,4})(?!\d)", re.ASCII)
+_HEADER_FIELD: Final = re.compile(r"([A-Za-z]\w{1,40})[,;\t ] ?(\d{1,4})[,;\t ] ?(\d{1,4})(?!\d)", re.ASCII)
 _MOST_PLACES: Final = 4096
 
 

@@ -68,5 +68,5 @@ class DateOrder:
 
     def _known(self, offset: int) -> list[str]:
         """Give the orders that a date may have: one, if the file or the country says so."""
-        recent = [order for order, place in self._certain.items() if place >= offset - REWIND_BYTES]
+        recent = sorted(order for order, place in self._certain.items() if place >= offset - REWIND_BYTES)
         return recent or sorted(self._head) or ([self._usual] if self._usual else [_DAY_FIRST, _MONTH_FIRST])
