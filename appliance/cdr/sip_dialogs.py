@@ -11,7 +11,7 @@ refused: without its end nobody knows how long the call was.
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from msgspec import Struct
@@ -29,7 +29,7 @@ UNSAID = "?"
 """Stands for a party that the line does not have: unknown, where an empty one would be withheld."""
 UNTIMED: Final = Uncertain((), Reason.TYPE_SIGNATURE)
 """The time of a transaction that has none."""
-_EPOCH: Final = re.compile(r"(\d{9,10})(?:\.(\d{1,6}))?", re.ASCII)
+_EPOCH: Final = re.compile(r"(\d{9,10})(?:\.\d{1,6})?", re.ASCII)
 
 
 class Parties(Struct, frozen=True, gc=False):
@@ -66,11 +66,9 @@ class DialogJoiner:
         self._window = OccurrenceWindow()
 
     def time(self, text: str) -> Reading | None:
-        """Read an epoch, with or without a fraction, or an SQL time, which is local."""
+        """Read an epoch, to the second, or an SQL time, which is local."""
         match = _EPOCH.fullmatch(text)
-        if match is None:
-            return self._times.read(text)
-        return datetime.fromtimestamp(int(match[1]), UTC) + timedelta(milliseconds=int(f"{match[2] or '':0<3}"[:3]))
+        return self._times.read(text) if match is None else datetime.fromtimestamp(int(match[1]), UTC)
 
     def piece(self, transaction: Transaction) -> Piece[Transaction] | Reason | None:
         """Say which call the transaction belongs to, or that it is part of none."""
