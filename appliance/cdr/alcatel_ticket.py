@@ -18,9 +18,9 @@ from appliance.cdr.record import QuarantineReason
 from appliance.cdr.record import QuarantineReason as Reason
 
 _MESSAGE: Final = 772
-_LABEL: Final = re.compile(rb"\x01\x00[\x00-\x0f]\x00")
+_LABEL: Final = re.compile(rb"\x01\x00[\x00-\x09]\x00")
 _CALL_LABEL: Final = b"\x01\x00\x02\x00"
-_BORDER: Final = re.compile(rb"[\r\n]|\x03\x04(?=\x01\x00)|\x01\x00[\x00-\x0f]\x00|\x00\x08TEST_R|ED\d\.\d")
+_BORDER: Final = re.compile(rb"[\r\n]|\x03\x04(?=\x01\x00)|\x01\x00[\x00-\x09]\x00|\x00\x08TEST_R|ED\d\.\d")
 _LONGEST_BORDER: Final = 9
 _CONTROL: Final = re.compile(rb"[\x00-\x08]{0,4}(?:TEST_R[A-Z]{2}|[SP])?[\x00-\x08]{0,4}")
 _BINARY: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
