@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from appliance.cdr.asterisk_layout import REQUIRED, Fields, Layout, declared_layout
+from appliance.cdr.asterisk_layout import DISPOSITIONS, REQUIRED, Fields, Layout, declared_layout
 from appliance.cdr.asterisk_record import COLUMNS
 from appliance.cdr.asterisk_rows import AsteriskReader
 from appliance.cdr.csv_rows import Row
 from appliance.cdr.dialect import Dialect, FeedContext, LineParser, unread
 from appliance.cdr.line_parser import Outcome, ReaderParser
-from appliance.cdr.local_time import Reading
+from appliance.cdr.local_time import LocalTimes, Reading
 from appliance.cdr.record import Line
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.cdr.rows_or_objects import Object, RowsOrObjects, named_row
@@ -46,6 +46,9 @@ _NUMBERED: Final = {
 
 def _plain(fields: Fields) -> Fields:
     """Spell numbers as ``Master.csv`` does; the epoch of a call that nobody answered is zero."""
+    is_plain = fields.duration.isdecimal() and fields.billsec.isdecimal() and fields.disposition in DISPOSITIONS
+    if is_plain and fields.answer[:1] != "0":
+        return fields
     return fields._replace(
         answer=fields.answer if fields.answer.strip("0.") else "",
         duration=_whole(fields.duration),
@@ -68,19 +71,23 @@ def _layout(names: Sequence[str]) -> Layout:
 
 _JSON_NAMES: Final = tuple(VOCABULARY)
 _JSON: Final = _layout(_JSON_NAMES)
+_USUAL_TEXT: Final = len("2026-10-19 08:00:00")
 
 
 class WholeSeconds:
     """Reads times as ``WrittenTimes`` does and cuts off what is finer than a second, as Asterisk's own text does."""
 
-    __slots__ = ("_times",)
+    __slots__ = ("_local", "_times")
 
     def __init__(self, context: FeedContext) -> None:
         """Read the times of one feed."""
+        self._local = LocalTimes(context.zone)
         self._times = WrittenTimes(context.zone, context.layout.date_order)
 
     def read(self, text: str) -> Reading | None:
         """See ``asterisk_record.Times``."""
+        if len(text) == _USUAL_TEXT and text[4] == "-":
+            return self._local.read(text)
         reading = self._times.read(text)
         return reading.replace(microsecond=0) if isinstance(reading, datetime) else reading
 

@@ -73,6 +73,8 @@ class Layout(Struct, frozen=True):
     disposition: int
     has_epoch: bool = False
     """The id column must have the shape of an id: it decides between this layout and one of equal width."""
+    has_sequence: bool = False
+    """Likewise the last column must be a number."""
     spelled: Callable[[Fields], Fields] | None = None
     """What spells the values of other writers as ``Master.csv`` does."""
 
@@ -106,7 +108,11 @@ _SPELLINGS: Final = {
 
 
 def compile_layout(
-    names: Sequence[str], *, has_epoch: bool = False, spelled: Callable[[Fields], Fields] | None = None
+    names: Sequence[str],
+    *,
+    has_epoch: bool = False,
+    has_sequence: bool = False,
+    spelled: Callable[[Fields], Fields] | None = None,
 ) -> Layout:
     """Compile the columns ``names`` (FreePBX' ``calldate`` is the start)."""
     width = len(names)
@@ -118,6 +124,7 @@ def compile_layout(
         lastdata=where.get("lastdata", width),
         disposition=where["disposition"],
         has_epoch=has_epoch,
+        has_sequence=has_sequence,
         spelled=spelled,
     )
 
@@ -159,7 +166,9 @@ def _masters() -> list[Layout]:
         ([*_MASTER, "userfield", *_NEW_COLUMNS], False),
         ([*_MASTER, "uniqueid", "userfield", *_NEW_COLUMNS], False),
     ]
-    return [compile_layout(names, has_epoch=has_epoch) for names, has_epoch in master]
+    return [
+        compile_layout(names, has_epoch=has_epoch, has_sequence=names[-1] == "sequence") for names, has_epoch in master
+    ]
 
 
 def _exports() -> list[Layout]:
@@ -205,6 +214,7 @@ def fit(layout: Layout, row: Sequence[str]) -> Fields | None:
         and (fields.duration in USUAL_SECONDS or seconds(fields.duration) is not None)
         and (fields.billsec in USUAL_SECONDS or seconds(fields.billsec) is not None)
         and not (layout.has_epoch and epoch_of(fields.uniqueid) is None)
+        and not (layout.has_sequence and not fields.sequence.isdecimal())
     ):
         return fields
     return None
