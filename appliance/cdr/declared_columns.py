@@ -85,7 +85,9 @@ _NAMES: Final = {
 _BY_NAME: Final = {name: column for column, names in _NAMES.items() for name in names.split("|")} | {
     name.replace("_", " "): name for name in VOCABULARY
 }
-_UNITS: Final = frozenset({"s", "sec", "secs", "seconds", "sek", "sekunden", "secondes", "segundos", "seconden", "utc"})
+_UNITS: Final = frozenset(
+    {"in", "s", "sec", "secs", "seconds", "sek", "sekunden", "secondes", "segundos", "seconden", "utc"}
+)
 _LONGEST_NAME: Final = 40
 
 
@@ -181,7 +183,7 @@ def header_columns(cells: Sequence[str]) -> Columns | None:
     """Compile what a header names; None if the cells are no header."""
     names: list[str] = []
     for cell in cells:
-        name = _BY_NAME.get(plain_words(cell), UNREAD)
+        name = _column(cell)
         names.append(UNREAD if name in names else name)
     known = frozenset(names)
     return compile_columns(names) if known & _START and known & _PARTIES else None
@@ -189,7 +191,7 @@ def header_columns(cells: Sequence[str]) -> Columns | None:
 
 def names_columns(texts: Iterable[str]) -> bool:
     """Say whether at least two of ``texts`` are names of columns."""
-    return sum(plain_words(text) in _BY_NAME for text in texts) > 1
+    return sum(_column(text) != UNREAD for text in texts) > 1
 
 
 def _settled(names: Sequence[str]) -> list[str]:
@@ -208,7 +210,7 @@ def _settled(names: Sequence[str]) -> list[str]:
 
 
 def plain_words(cell: str) -> str:
-    """Give a short text in small letters without accents and signs, and without the unit behind a name."""
+    """Give a short text in small letters without accents and signs; the empty text for one that is no name."""
     if len(cell) > _LONGEST_NAME:
         return ""
     with suppress(UnicodeError):
@@ -216,12 +218,16 @@ def plain_words(cell: str) -> str:
         cell = cell.encode("latin-1").decode()
     spelled = unicodedata.normalize("NFKD", _spaced(cell)).lower()
     letters = "".join(sign if sign.isalnum() else " " for sign in spelled if not unicodedata.combining(sign))
-    words = letters.split()
+    return " ".join(letters.split())
+
+
+def _column(cell: str) -> str:
+    """Give the column that a header's cell names, with or without the unit behind it."""
+    name = plain_words(cell)
+    words = name.split()
     while len(words) > 1 and words[-1] in _UNITS:
         words.pop()
-    if len(words) > 1 and words[-1] == "in":
-        words.pop()
-    return " ".join(words)
+    return _BY_NAME.get(name) or _BY_NAME.get(" ".join(words), UNREAD)
 
 
 def _spaced(cell: str) -> str:
