@@ -8,6 +8,8 @@ Not here: whether a dialect or a feed's file exists (``cdr.dialects`` and ``sour
 
 import re
 import tomllib
+from datetime import tzinfo
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
@@ -207,6 +209,15 @@ def load_site(path: Path) -> PreviewSettings:
 def default_site() -> PreviewSettings:
     """What a preview without ``SITE.toml`` assumes: times are UTC, numbers are Belgian."""
     return PreviewSettings(site=Site(zone=ZoneInfo("UTC"), country="BE"))
+
+
+def candidate_zones(country: str) -> dict[str, tzinfo]:
+    """Every time zone by its IANA name: those of ``country`` (tzdata's table says which), its continent's, the rest."""
+    table = (resources.files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
+    continents = {row[2].partition("/")[0] for row in rows if row[0] == country}
+    rows.sort(key=lambda row: (row[0] != country, row[2].partition("/")[0] not in continents))
+    return {row[2]: ZoneInfo(row[2]) for row in rows}
 
 
 def read_secret_file(path: Path) -> SecretBytes:

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from appliance.cdr.framing import LineFramer
 from appliance.cdr.record import Line, Parsed
+from appliance.cdr.zone_check import ZoneCheck
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,11 @@ class FeedContext(Struct, frozen=True, kw_only=True):
 
 class LineParser(Protocol):
     """Reads the lines of one file in order. It may remember earlier lines (a header, how often a line occurred)."""
+
+    @property
+    def zone_check(self) -> ZoneCheck | None:
+        """What the records' own epochs say of the configured time zone; None where the format has none."""
+        ...
 
     def parse(self, lines: Sequence[Line], *, now: datetime) -> Parsed:
         """Give what the lines hold, in their order; ``now`` (UTC) bounds dates. Never raises on any bytes."""

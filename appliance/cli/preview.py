@@ -12,16 +12,19 @@ import msgspec
 
 from appliance.cdr.dialect import Framer
 from appliance.cdr.dialects import find_dialect
+from appliance.cdr.zone_check import fitting_zones
 from appliance.clock import SystemClock
 from appliance.daemon import open_translator
 from appliance.intake import Translation, Translator
 from appliance.ports import SecretBytes
-from appliance.settings import default_site, load_site, read_secret_file
+from appliance.settings import SiteSettings, candidate_zones, default_site, load_site, read_secret_file
 from appliance.sources.whole_file import read_lines
 from appliance.wire.codec import encode_lines
 
 THROW_AWAY_BYTES: Final = 32
 FEED: Final = "preview"
+MAX_ZONES: Final = 5
+"""How many zones are proposed; those of the site's country come first."""
 
 
 @click.command()
@@ -50,8 +53,10 @@ def preview(
     for translation, lines in _translate(translator, file, find_dialect(dialect).framer):
         summary.add(translation, lines)
     summary.print()
+    zone = _zone(translator, place)
     if summary_json:
-        summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(summary.as_dict())) + b"\n")
+        counts = summary.as_dict() | {"zone": zone}
+        summary_json.write_bytes(msgspec.json.format(msgspec.json.encode(counts)) + b"\n")
 
 
 def _translate(
@@ -72,6 +77,22 @@ def _translate(
     sys.stdout.buffer.write(encode_lines(last.calls))
     yield last, numbers
     sys.stdout.buffer.flush()
+
+
+def _zone(translator: Translator, place: SiteSettings) -> dict[str, Any]:
+    """Say what the records' epochs tell of the site's time zone, and on stderr if it is another."""
+    check = translator.zone_check
+    finding = check.finding() if check else None
+    report: dict[str, Any] = {"configured": str(place.zone), "fits": finding.fits if finding else None, "would_fit": []}
+    if check and finding and finding.fits is False:
+        report["would_fit"] = fitting_zones(check.samples, candidate_zones(place.site.country))[:MAX_ZONES]
+        click.echo(
+            f"warning: the times do not fit {place.zone}: by the epochs in {finding.samples} records they are off by"
+            f" {' and '.join(f'{offset / 3600:+g} h' for offset in finding.offsets_seconds)};"
+            f" {', '.join(report['would_fit']) or 'no zone'} would fit",
+            err=True,
+        )
+    return report
 
 
 class _Summary:

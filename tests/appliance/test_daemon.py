@@ -78,10 +78,11 @@ class Receiver:
 class SiteUnderTest:
     """One appliance's parts, ready to run in this process."""
 
-    def __init__(self, folder: Path, url: str, identity: MachineIdentity) -> None:
+    def __init__(self, folder: Path, url: str, identity: MachineIdentity, *, zone: str = "Europe/Brussels") -> None:
         self.feed = folder / "Master.csv"
         (folder / "state").mkdir()
-        text = SETTINGS.format(state=folder / "state", url=url, site=SITE, dialect="asterisk_csv", feed=self.feed)
+        site = SITE.replace("Europe/Brussels", zone)
+        text = SETTINGS.format(state=folder / "state", url=url, site=site, dialect="asterisk_csv", feed=self.feed)
         (folder / "appliance.toml").write_text(text, encoding="utf-8")
         self.settings: Settings = load_settings(folder / "appliance.toml")
         owner = BufferSettings(identity.tenant, identity.appliance, KeyProtection.FILE, 2**26, BATCH_RECORDS)
@@ -147,6 +148,18 @@ async def until(done: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not done():  # noqa: ASYNC110 - what is awaited is another part's state, which has no event
             await asyncio.sleep(0.02)
+
+
+async def test_a_wrong_time_zone_is_reported(tmp_path: Path) -> None:
+    """The feed's own epochs tell of Brussels, the settings say Lisbon: the status says which zone would fit."""
+    authority = Authority()
+    async with TlsPeer(server_context(authority), Receiver()) as peer:
+        site = SiteUnderTest(tmp_path, peer.url, authority.identity(), zone="Europe/Lisbon")
+        site.feed.write_bytes(generate(rows=100, seed=21))
+        async with site.running():
+            await until(site.is_drained)
+    (feed,) = site.status.feeds
+    assert (feed.zone_fits, feed.zones_that_fit[0]) == (False, "Europe/Brussels")
 
 
 def answers(
