@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from appliance import daemon
-from appliance.cdr.framing import LineFramer
+from appliance.cdr.dialects import find_dialect
 from appliance.settings import load_settings
 from appliance.wire.codec import encode_call
 
@@ -47,7 +47,7 @@ class Expected:
         )
         self.by_event: dict[str, tuple[bytes, Call]] = {}
         self.records = self.quarantined = self.ignored = 0
-        framer = LineFramer(offset=0)
+        framer = find_dialect(entry.dialect).framer(0)
         lines = framer.feed(feed.read_bytes())
         self.lines = len(lines)
         for line in lines:
@@ -58,6 +58,11 @@ class Expected:
                 call: Call = msgspec.json.decode(encode_call(made))
                 self.records += 1
                 self.by_event[call["event_id"]] = (line.content, call)
+
+    @property
+    def accounted(self) -> int:
+        """How many lines are read when all is done: those that wait for another that never came are not among them."""
+        return self.records + self.quarantined + self.ignored
 
     def lost(self, stored: Sequence[Call]) -> set[str]:
         """Events of the feed that are not stored."""

@@ -70,12 +70,13 @@ class Demo:
         click.echo(f"    natalia-appliance run: process {appliance.start()}")
         return appliance
 
-    def ship(self, appliance: ApplianceProcess, *, written: Callable[[], int | None]) -> None:
-        """Wait until as many lines were read as ``written`` says, and nothing waits; show progress."""
+    def ship(self, appliance: ApplianceProcess, pbx: Pbx) -> None:
+        """Wait until all that the PBX wrote was read, and nothing waits; show progress."""
         shown = ""
+        whole: int | None = None
 
         def settled(counts: dict[str, int]) -> bool:
-            nonlocal shown
+            nonlocal shown, whole
             shipped = counts.get("acknowledged", 0) + counts.get("duplicate", 0)
             text = (
                 f"    read {counts.get('read', 0)} lines, {counts.get('recorded', 0)} records,"
@@ -86,8 +87,9 @@ class Demo:
                 click.echo(text)
                 sys.stdout.flush()
                 shown = text
-            lines = written()
-            return lines is not None and counts.get("read", 0) >= lines and counts.get("waiting") == 0
+            if whole is None and counts and pbx.written() is not None:
+                whole = Expected(appliance.settings, pbx.path).accounted
+            return whole is not None and counts.get("read", 0) >= whole and counts.get("waiting") == 0
 
         if not appliance.wait_for(settled, seconds=PATIENCE_SECONDS):
             click.echo(appliance.log.read_text(encoding="utf-8")[-4000:], err=True)
@@ -159,7 +161,7 @@ def main(feed: Path, dialect: str, site: Path, kind: str, *, keep_running: bool)
         appliance = demo.appliance(receiver, feed=pbx.path, dialect=dialect, site=site)
         demo.say("the PBX writes; the appliance parses, pseudonymises, encrypts, commits and ships over TLS")
         pbx.start()
-        demo.ship(appliance, written=pbx.written)
+        demo.ship(appliance, pbx)
         stored = fetch_calls(receiver.url, api_key=key, trust_anchors=receiver.trust_anchors)
         line, good = demo.compare(appliance, stored, pbx.path)
         click.echo(line)
