@@ -68,8 +68,10 @@ class Layout(Struct, frozen=True):
     width: int
     pick: Callable[[Sequence[str]], tuple[str, ...]]
     clid: int
+    src: int
+    channel: int
     lastdata: int
-    """Where the two texts stand that may hold commas; ``width`` where there is none."""
+    """Where these stand; ``width`` where there is none."""
     disposition: int
     has_epoch: bool = False
     """The id column must have the shape of an id: it decides between this layout and one of equal width."""
@@ -121,6 +123,8 @@ def compile_layout(
         width=width,
         pick=itemgetter(*(where.get(field, width) for field in Fields._fields)),
         clid=where.get("clid", width),
+        src=where["src"],
+        channel=where.get("channel", width),
         lastdata=where.get("lastdata", width),
         disposition=where["disposition"],
         has_epoch=has_epoch,

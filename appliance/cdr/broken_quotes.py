@@ -18,6 +18,18 @@ from appliance.cdr.record import Line, QuarantineReason
 
 MAX_SURPLUS: Final = 12
 """How many separators the caller's name and the last application's arguments may hold together."""
+_SHARES: Final = [
+    [
+        (of_caller_id, of_caller, surplus - of_caller_id - of_caller)
+        for of_caller_id in range(surplus + 1)
+        for of_caller in range(surplus - of_caller_id + 1)
+    ]
+    for surplus in range(MAX_SURPLUS + 1)
+]
+"""By surplus: how many separators caller id, caller and arguments may hold. A caller with one is never taken, but it
+may be the truth behind a row that otherwise reads well."""
+_CHANNEL: Final = re.compile(r"-[0-9a-f]{8}(?![0-9a-f])", re.ASCII)
+"""How a channel's name ends: where one stands among arguments, columns slid into them."""
 
 
 def mended(line: Line, layouts: Layouts, separators: Sequence[str], times: Times) -> Fields | None:
@@ -28,7 +40,8 @@ def mended(line: Line, layouts: Layouts, separators: Sequence[str], times: Times
             for fields in _placements(row, layouts, separator):
                 if times.read(fields.start) is not None:
                     found[fields] = None
-    return next(iter(found)) if len(found) == 1 else None
+    fields = next(iter(found)) if len(found) == 1 else None
+    return fields if fields and not any(separator in fields.src for separator in separators) else None
 
 
 def _readings(line: Line, separator: str) -> Iterator[Row]:
@@ -63,35 +76,38 @@ def _enclosed(text: str, separator: str) -> Row | None:
 
 
 def _placements(row: Row, layouts: Layouts, separator: str) -> Iterator[Fields]:
-    """Give the fields of a row, for each way to share its surplus pieces between the two texts that hold commas."""
+    """Give the fields of a row, for each way to share its surplus pieces between the texts that may hold them."""
     ends = {place for place, piece in enumerate(row) if piece in DISPOSITIONS}
     for surplus in range(MAX_SURPLUS + 1) if ends else ():
         candidates = [
             layout for layout in layouts.get(len(row) - surplus, ()) if not ends.isdisjoint(_shifted(layout, surplus))
         ]
-        for of_caller in range(surplus + 1) if candidates else ():
+        for shares in _SHARES[surplus] if candidates else ():
             for layout in candidates:
-                fields = _placed(row, layout, of_caller, surplus - of_caller, separator)
+                fields = _placed(row, layout, shares, separator)
                 if fields is not None:
                     yield fields
                     break
 
 
 def _shifted(layout: Layout, surplus: int) -> range:
-    """Give where the disposition may stand: after all of the surplus if both texts come before it."""
+    """Give where the disposition may stand: after all of the surplus if all texts come before it."""
     last = layout.disposition + surplus
-    return range(last if layout.clid < layout.disposition > layout.lastdata else layout.disposition, last + 1)
+    is_behind = max(layout.clid, layout.src, layout.lastdata) < layout.disposition
+    return range(last if is_behind else layout.disposition, last + 1)
 
 
-def _placed(row: Row, layout: Layout, of_caller: int, of_application: int, separator: str) -> Fields | None:
-    for column, pieces in sorted(((layout.clid, of_caller), (layout.lastdata, of_application))):
+def _placed(row: Row, layout: Layout, shares: tuple[int, ...], separator: str) -> Fields | None:
+    """Give the fields if caller id, caller and arguments hold so many separators; None if that cannot be."""
+    for column, pieces in sorted(zip((layout.clid, layout.src, layout.lastdata), shares, strict=True)):
         if pieces:
             if column == layout.width:
                 return None
             after = column + pieces + 1
             row = [*row[:column], separator.join(row[column:after]), *row[after:]]
-    fields = fit(layout, [*row, ""])
-    if fields is None:
+    row = [*row, ""]
+    fields = fit(layout, row)
+    if fields is None or not _is_channel(row, layout) or (shares[-1] and _CHANNEL.search(row[layout.lastdata])):
         return None
     caller = fields.clid.replace('"', "").replace("\\", "").strip()
     # A name that nobody will look at must not make two readings of one.
@@ -99,8 +115,10 @@ def _placed(row: Row, layout: Layout, of_caller: int, of_application: int, separ
     return fields if _is_of(caller, fields.src) and not any('"' in field for field in fields) else None
 
 
+def _is_channel(row: Row, layout: Layout) -> bool:
+    return layout.channel == layout.width or "/" in row[layout.channel]
+
+
 def _is_of(caller: str, number: str) -> bool:
-    """Whether a caller id is one of that number: ``Name <number>``, or the number alone, or nothing."""
-    if caller.endswith(">"):
-        return caller.rpartition("<")[2].rstrip(">").strip() == number
-    return caller in {"", number}
+    """Whether a caller id is one of that number: ``Name <number>``, or the number alone."""
+    return (caller.rpartition("<")[2].rstrip(">").strip() if caller.endswith(">") else caller) == number

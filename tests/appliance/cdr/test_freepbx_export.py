@@ -211,7 +211,9 @@ def test_the_ids_tell_that_the_zone_is_wrong() -> None:
     """The parser shows the check that the preview asks."""
     made = calls(rows=100, seed=1)
     one = parser()
-    one.parse(frame(b"".join(export(COLUMNS, **call) for call in made)), now=NOW)
+    one.parse(
+        frame(b"".join(export(COLUMNS, quoting=doubled, separator=",", null="", **call) for call in made)), now=NOW
+    )
     assert one.zone_check is not None
     assert one.zone_check.finding().fits is True
     assert len(one.zone_check.samples) == 64
