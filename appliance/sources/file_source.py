@@ -1,58 +1,68 @@
-"""Follows a growing file through rotation, so that each line is read once.
+"""Follows the files of a feed, growing and rotated, so that each line is read once.
 
-A position is device, inode, hash of the file's first bytes, hash of the bytes before the offset, and the offset.
-The hashes tell a truncated or replaced file from the one that was read, also when it has grown past the old offset or
-reuses the inode. Rename rotation: the renamed file is read to its end first, also when it was renamed while nobody
-looked. A last line without line end is held back until it is complete or its file is replaced.
+The rules, each with its test:
+- A file is known again by its bytes (``followed_file``): whatever renamed it, it is read on, not again. What rotation
+  left behind is read to its end first, oldest first, also when several rotations happened while nobody looked.
+- Truncated or written anew: read from its start, after what its copy (copytruncate) or its ``.gz`` holds of the rest.
+- A last line without line end waits until its file is rotated or gone; where many files match, also until it has been
+  quiet for a minute and a newer file exists.
+- At the first start only what the pattern names is read; what rotation had left by then is passed over.
+- What cannot be read is tried again. One file of many does not stop the others; it is counted by its kind.
+- Nothing that was read is read again, but where nobody can know (``position``): then the keys of its calls are equal,
+  and the receiver counts each once. The same holds for rows that a PBX writes to two files of one feed (Asterisk's
+  ``<accountcode>.csv`` beside ``Master.csv``).
 
-Not here: compressed rotations, globs, files that several names were given to between two looks.
+Not here: more than ``position.MARKS`` files of one feed that all keep growing; they would be read anew each time.
 """
 
-import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from msgspec import Struct
-
-from appliance.cdr.dialect import Framer
-from appliance.cdr.framing import HEAD_BYTES, MAX_LINE_BYTES, REWIND_BYTES, LineFramer
+from appliance.cdr.framing import LineFramer
 from appliance.cdr.record import Line
+from appliance.clock import SystemClock
 from appliance.errors import SourceError
-from appliance.ports import SourceBatch
+from appliance.ports import Clock, SourceBatch
+from appliance.sources.content import FileProblem
+from appliance.sources.disk import Disk, FileStatus
+from appliance.sources.file_opener import FileOpener
+from appliance.sources.folder_watch import FolderWatch, Found
+from appliance.sources.followed_file import FollowedFile, MakeFramer
+from appliance.sources.read_marks import ReadMarks
 
-HASHED_BYTES: Final = 1024
-LOOK_BACK_BYTES: Final = REWIND_BYTES + MAX_LINE_BYTES
-"""The window a parser must be shown, and one line more, which the cut at its start may spoil."""
-
-
-MakeFramer = Callable[[int], Framer]
-
-
-class FilePosition(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where in which file; stored sealed, because the hashes of a file of calls could be guessed at."""
-
-    device: int
-    inode: int
-    head_bytes: int
-    head_hash: bytes
-    tail_hash: bytes
-    """SHA-256 of the up to 1,024 bytes before ``offset``."""
-    offset: int
+QUIET_SECONDS: Final = 60.0
+"""How long the last line of one file among many stays open for its end."""
+SETTLE_SECONDS: Final = 3.0
+"""Within a tick of its file system's clock (FAT: two seconds) a file can change and look the same."""
+OPEN_FILES: Final = 16
+RECENT_PATHS: Final = 64
+_FILES_A_READ: Final = 500
 
 
 class FileSource:
-    """Implements ``ports.CdrSource`` for one path."""
+    """Implements ``ports.CdrSource`` for the files that a pattern names."""
 
-    def __init__(self, feed: str, path: Path, framer: MakeFramer = LineFramer) -> None:
-        """Follow ``path`` for ``feed``, cut by the dialect's framer; nothing is opened before ``read``."""
+    def __init__(
+        self,
+        feed: str,
+        pattern: Path,
+        framer: MakeFramer = LineFramer,
+        *,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        """Follow ``pattern`` for ``feed``, cut by the dialect's framer; nothing is touched before ``read``."""
         self._feed = feed
-        self._path = path
+        self._pattern = pattern
         self._framer = framer
-        self._target: FilePosition | None = None
-        self._file: _OpenFile | None = None
+        self._clock = clock or SystemClock()
+        self._disk = disk or Disk()
+        self.problems: Counter[FileProblem] = Counter()
+        """How many files were not read, or not to their end, since the start."""
+        self._opened: dict[int, FollowedFile] = {}
+        self.resume(None)
 
     @property
     def feed(self) -> str:
@@ -62,149 +72,198 @@ class FileSource:
     def resume(self, position: bytes | None) -> None:
         """See ``ports.CdrSource``."""
         self.close()
-        self._target = msgspec.json.decode(position, type=FilePosition) if position else None
+        self._watch = FolderWatch(self._pattern, self._disk, self._clock.monotonic)
+        self._marks = ReadMarks(position, self._watch.present)
+        self._opener = FileOpener(self._disk, self._watch, self._marks, self._framer)
+        self._looked = False
+        self._recent: dict[str, None] = {}
+        self._torn: dict[int, tuple[int, float]] = {}
+        self._unreadable: dict[str, OSError] = {}
+        self._noted: set[tuple[int, FileProblem]] = set()
 
     def close(self) -> None:
-        """Let go of the open file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Let go of all open files."""
+        while self._opened:
+            self._opened.popitem()[1].close()
+        self._queue: deque[Found] = deque()
+        self._current: tuple[FollowedFile, Found] | None = None
+        self._given: FollowedFile | None = None
 
     def read(self, *, max_bytes: int) -> SourceBatch | None:
         """See ``ports.CdrSource``."""
         try:
-            if self._file is None:
-                self._file = self._find()
-            if self._file.was_rewritten():
-                self.close()
-                self._file = _OpenFile(self._path, self._framer)
-            return self._file.read(max_bytes) or self._at_end(self._file)
+            if self._current is None and not self._queue:
+                self._look()
+            for _ in range(_FILES_A_READ):
+                batch = self._next(max_bytes)
+                if batch is not None or (self._current is None and not self._queue):
+                    break
+            else:
+                return None
         except OSError as error:
-            self.close()
-            raise SourceError(f"the feed's file cannot be read ({type(error).__name__})") from None
-
-    def _at_end(self, file: "_OpenFile") -> SourceBatch | None:
-        """Nothing new in this file: is there another behind the path?"""
-        try:
-            behind = self._path.stat()
-        except FileNotFoundError:
-            return None
-        if (behind.st_dev, behind.st_ino) == file.identity:
-            return None
-        last = file.finish()
-        if last is not None:
-            return last
-        self.close()
-        self._target = None
-        self._file = _OpenFile(self._path, self._framer)
-        return self._file.read(HASHED_BYTES * 256)
-
-    def _find(self) -> "_OpenFile":
-        """The file that the position speaks of, at its path or renamed beside it; else the path's file from 0."""
-        if self._target is not None:
-            for candidate in self._candidates(self._target):
-                file = _OpenFile(candidate, self._framer)
-                if file.continue_at(self._target):
-                    return file
-                file.close()
-        return _OpenFile(self._path, self._framer)
-
-    def _candidates(self, target: FilePosition) -> Iterator[Path]:
-        if self._path.exists():
-            yield self._path
-        for sibling in sorted(self._path.parent.glob(f"{self._path.name}*")):
-            if sibling != self._path and sibling.is_file() and sibling.stat().st_ino == target.inode:
-                yield sibling
-
-
-class _OpenFile:
-    """One open file, read forward only."""
-
-    def __init__(self, path: Path, framer: MakeFramer) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        status = os.fstat(self._descriptor)
-        self.identity = (status.st_dev, status.st_ino)
-        self._make_framer = framer
-        self._framer = framer(0)
-        self._read_to = 0
-        self._restarted = True
-        self._preceding: list[Line] = []
-        self._head = b""
-        self._tail_hash = hashlib.sha256(b"").digest()
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    def continue_at(self, position: FilePosition) -> bool:
-        """Go to ``position`` if this is the file it was taken in."""
-        if self.identity != (position.device, position.inode):
-            return False
-        head = os.pread(self._descriptor, position.head_bytes, 0)
-        if hashlib.sha256(head).digest() != position.head_hash:
-            return False
-        if self._hash_before(position.offset) != position.tail_hash:
-            return False
-        self._preceding = self._look_back(position.offset)
-        self._framer = self._make_framer(position.offset)
-        self._read_to = position.offset
-        self._head = head
-        self._tail_hash = position.tail_hash
-        return True
-
-    def was_rewritten(self) -> bool:
-        """Whether the bytes that were read are no longer there: truncated, or written anew in place."""
-        if os.fstat(self._descriptor).st_size < self._read_to:
-            return True
-        return self._hash_before(self._framer.offset) != self._tail_hash
-
-    def read(self, max_bytes: int) -> SourceBatch | None:
-        """The next complete lines; reads on while a line is longer than ``max_bytes``."""
-        while data := os.pread(self._descriptor, max_bytes, self._read_to):
-            if len(self._head) < HASHED_BYTES:
-                self._head = os.pread(self._descriptor, HASHED_BYTES, 0)
-            self._read_to += len(data)
-            lines = self._framer.feed(data)
-            if lines:
-                return self._batch(lines, unterminated=False)
-        return None
-
-    def finish(self) -> SourceBatch | None:
-        """The last line, which will never get a line end."""
-        line = self._framer.finish()
-        return None if line is None else self._batch([line], unterminated=True)
-
-    def _batch(self, lines: list[Line], *, unterminated: bool) -> SourceBatch:
-        offset = self._framer.offset
-        self._tail_hash = self._hash_before(offset)
-        head = self._head[: min(offset, HASHED_BYTES)]
-        position = FilePosition(
-            device=self.identity[0],
-            inode=self.identity[1],
-            head_bytes=len(head),
-            head_hash=hashlib.sha256(head).digest(),
-            tail_hash=self._tail_hash,
-            offset=offset,
-        )
-        batch = SourceBatch(
-            lines=lines,
-            unterminated=unterminated,
-            position=msgspec.json.encode(position),
-            restarted=self._restarted,
-            preceding=self._preceding,
-        )
-        self._restarted, self._preceding = False, []
+            raise _unreadable(error) from None
+        if batch is None:
+            self._complain()
         return batch
 
-    def _hash_before(self, offset: int) -> bytes:
-        size = min(offset, HASHED_BYTES)
-        return hashlib.sha256(os.pread(self._descriptor, size, offset - size)).digest()
+    def _complain(self) -> None:
+        """Nothing was read: if something could not be, say so."""
+        found = self._watch.found
+        self._unreadable = {path: error for path, error in self._unreadable.items() if path in found}
+        failure = self._watch.failure or next(iter(self._unreadable.values()), None)
+        if failure is None and not (self._watch.many or self._opened or self._watch.newest):
+            failure = FileNotFoundError()
+        if failure is not None:
+            raise _unreadable(failure)
 
-    def _look_back(self, offset: int) -> list[Line]:
-        """What ``LineParser.rewind`` asks for: the lines shortly before ``offset``, and those at the file's start."""
-        start = max(0, offset - LOOK_BACK_BYTES)
-        lines = self._make_framer(start).feed(os.pread(self._descriptor, offset - start, start))
-        if start == 0:
-            return lines
-        # The first of ``lines`` begins within a line; and the start of the file may hold a header.
-        head = self._make_framer(0).feed(os.pread(self._descriptor, min(start, HEAD_BYTES + MAX_LINE_BYTES), 0))
-        return [line for line in head if line.offset < HEAD_BYTES] + lines[1:]
+    def _look(self) -> None:
+        """Queue what may hold something new."""
+        seen = self._watch.look(self._marks.inodes, self._recent.keys())
+        if not self._looked:
+            self._looked = True
+            self._marks.confirm()
+            self._pass_over([item for item in seen if item.rotated and self._marks.is_new])
+        gone = [inode for inode in self._opened if self._watch.at(inode) is None]
+        unread = [item for item in seen if item.key not in self._marks and not self._is_waiting(item)]
+        self._queue.extend(Found("", FileStatus(inode, 0, 0), 0, rotated=True) for inode in gone)
+        self._queue.extend(sorted(unread, key=lambda item: item.order))
+
+    def _pass_over(self, rotated: list[Found]) -> None:
+        for item in sorted(rotated, key=lambda item: item.order):
+            with suppress(OSError):
+                self._opener.pass_over(item)
+
+    def _is_waiting(self, found: Found) -> bool:
+        """Whether the file is as it was when its last line was seen to be torn, and may still get its end."""
+        return self._is_torn(found) and not self._is_final(found)
+
+    def _next(self, max_bytes: int) -> SourceBatch | None:
+        """Read on in the current file, or in the next one; None if there is nothing in it."""
+        if self._current is None and self._queue:
+            self._start(self._queue.popleft())
+        if self._current is None:
+            return None
+        file, found = self._current
+        try:
+            if file.was_rewritten():
+                self._drop(file)
+                return None
+            lines = file.read(max_bytes)
+            return self._batch(file, found, lines) if lines else self._at_end(file, found)
+        except OSError as error:
+            self._fail(found, error)
+            self._drop(file)
+            return None
+
+    def _start(self, found: Found) -> None:
+        """Make ``found`` the current file, if there may be something to read in it."""
+        self._recent.pop(found.path, None)
+        if found.path:
+            self._recent[found.path] = None
+            if len(self._recent) > RECENT_PATHS:
+                del self._recent[next(iter(self._recent))]
+        try:
+            file = self._open(found)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._fail(found, error)
+            return
+        self._unreadable.pop(found.path, None)
+        self._current = (file, found) if file else None
+
+    def _fail(self, found: Found, error: OSError) -> None:
+        """Note that one file cannot be read now; among many it is tried again at the next look at all."""
+        self._note(found, FileProblem.UNREADABLE)
+        self._unreadable[found.path] = error
+        if self._watch.many:
+            self._recent.pop(found.path, None)
+
+    def _open(self, found: Found) -> FollowedFile | None:
+        """Open a file where it was left; None if there is nothing to read in it."""
+        file = self._opened.pop(found.status.inode, None)
+        if file is not None:
+            self._opened[file.inode] = file
+            if not found.path or not file.was_rewritten():
+                return file
+            self._drop(file)
+        file = self._opener.open(found)
+        if file is None:
+            return None
+        if file.content.problem is FileProblem.COMPRESSION_UNKNOWN:
+            self._note(found, file.content.problem)
+            self._marks.done(found.key)
+            file.close()
+            return None
+        self._opened[file.inode] = file
+        if len(self._opened) > OPEN_FILES:
+            self._opened.pop(next(iter(self._opened))).close()
+        return file
+
+    def _drop(self, file: FollowedFile) -> None:
+        self._opened.pop(file.inode, None)
+        self._current = None
+        file.close()
+
+    def _at_end(self, file: FollowedFile, found: Found) -> SourceBatch | None:
+        """Nothing new in this file: give its last line if nothing will follow, and note that it was read."""
+        if file.content.problem is not None:
+            self._note(found, file.content.problem)
+        is_late = file.content.problem is FileProblem.GZIP_TRUNCATED or (
+            not file.content.compressed and file.read_to < found.status.size
+        )
+        if file.pending or is_late:
+            if not self._is_torn(found):
+                self._torn[found.status.inode] = found.key, self._clock.monotonic()
+            if not self._is_final(found) or (is_late and not self._is_quiet(found)):
+                self._current = None
+                return None
+            last = file.finish()
+            if last is not None:
+                return self._batch(file, found, [last], torn=True)
+        self._torn.pop(found.status.inode, None)
+        self._current = None
+        if not found.path and self._is_final(found):
+            self._drop(file)
+        elif found.path and self._is_settled(found):
+            self._marks.done(found.key)
+        return None
+
+    def _is_torn(self, found: Found) -> bool:
+        return self._torn.get(found.status.inode, (None,))[0] == found.key
+
+    def _is_final(self, found: Found) -> bool:
+        """Whether a last line without line end will never get one."""
+        if found.rotated:
+            return self._watch.newest > 0
+        return self._watch.newest > found.status.modified and self._is_quiet(found)
+
+    def _is_quiet(self, found: Found) -> bool:
+        return self._is_torn(found) and (self._clock.monotonic() >= self._torn[found.status.inode][1] + QUIET_SECONDS)
+
+    def _is_settled(self, found: Found) -> bool:
+        """Whether a change of the file would show in its time."""
+        return self._clock.now().timestamp() - found.status.modified / 1e9 > SETTLE_SECONDS
+
+    def _note(self, found: Found, problem: FileProblem) -> None:
+        if (found.key, problem) not in self._noted:
+            self._noted.add((found.key, problem))
+            self.problems[problem] += 1
+
+    def _batch(self, file: FollowedFile, found: Found, lines: list[Line], *, torn: bool = False) -> SourceBatch:
+        restarted = file is not self._given
+        self._given = file
+        preceding = file.preceding() if restarted else []
+        before, mark = file.mark, file.take_mark(found.key)
+        self._marks.add(mark, instead_of=before)
+        return SourceBatch(
+            lines=lines,
+            unterminated=torn,
+            position=self._marks.encode(),
+            restarted=restarted,
+            preceding=preceding,
+        )
+
+
+def _unreadable(error: OSError) -> SourceError:
+    return SourceError(f"the feed's file cannot be read ({type(error).__name__})")
