@@ -99,40 +99,40 @@ class _Handle:
         self._disk = disk
         self._file = disk.files.setdefault(name, File())
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - apsw's names, here and below
+    def xRead(self, amount: int, offset: int) -> bytes:
         return bytes(self._file.content[offset : offset + amount])
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:
         self._disk.before()
         self._file.write(bytes(data), offset)
 
-    def xTruncate(self, size: int) -> None:  # noqa: N802
+    def xTruncate(self, size: int) -> None:
         self._disk.before()
         self._file.truncate(size)
 
-    def xSync(self, _flags: int) -> None:  # noqa: N802
+    def xSync(self, _flags: int) -> None:
         self._disk.before()
         self._file.sync()
 
-    def xFileSize(self) -> int:  # noqa: N802
+    def xFileSize(self) -> int:
         return len(self._file.content)
 
-    def xLock(self, _level: int) -> None: ...  # noqa: N802
-    def xUnlock(self, _level: int) -> None: ...  # noqa: N802
+    def xLock(self, _level: int) -> None: ...
+    def xUnlock(self, _level: int) -> None: ...
 
-    def xCheckReservedLock(self) -> bool:  # noqa: N802
+    def xCheckReservedLock(self) -> bool:
         return False
 
-    def xFileControl(self, _operation: int, _pointer: int) -> bool:  # noqa: N802
+    def xFileControl(self, _operation: int, _pointer: int) -> bool:
         return False
 
-    def xSectorSize(self) -> int:  # noqa: N802
+    def xSectorSize(self) -> int:
         return SECTOR_BYTES
 
-    def xDeviceCharacteristics(self) -> int:  # noqa: N802
+    def xDeviceCharacteristics(self) -> int:
         return POWERSAFE_OVERWRITE
 
-    def xClose(self) -> None: ...  # noqa: N802
+    def xClose(self) -> None: ...
 
 
 class _Vfs(apsw.VFS):
@@ -142,18 +142,18 @@ class _Vfs(apsw.VFS):
         super().__init__(name, base="")
         self._disk = disk
 
-    def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802
+    def xOpen(self, name: Any, flags: list[int]) -> Any:
         flags[1] = flags[0]
         return _Handle(self._disk, name.filename() if isinstance(name, apsw.URIFilename) else str(name))
 
-    def xDelete(self, name: str, _sync_directory: bool) -> None:  # noqa: N802, FBT001
+    def xDelete(self, name: str, _sync_directory: bool) -> None:  # noqa: FBT001 - apsw calls it so
         self._disk.before()
         self._disk.files.pop(name, None)
 
-    def xAccess(self, name: str, _flags: int) -> bool:  # noqa: N802
+    def xAccess(self, name: str, _flags: int) -> bool:
         return name in self._disk.files
 
-    def xFullPathname(self, name: str) -> str:  # noqa: N802
+    def xFullPathname(self, name: str) -> str:
         return name
 
 

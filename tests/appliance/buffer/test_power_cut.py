@@ -182,5 +182,5 @@ def test_a_cut_keeps_what_was_synced_and_nothing_else_for_certain() -> None:
         bytes(disk.after_cut(Random(seed)).files["buffer.db"].content[len(synced) :])  # noqa: S311 - as above
         for seed in range(200)
     }
-    assert all(bytes(disk.after_cut(Random(seed)).files["buffer.db"].content).startswith(synced) for seed in range(9))  # noqa: S311
+    assert all(bytes(disk.after_cut(Random(seed)).files["buffer.db"].content).startswith(synced) for seed in range(9))  # noqa: S311 - as above
     assert found == {b"\xff" * length for length in range(9)}
