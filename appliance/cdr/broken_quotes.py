@@ -40,8 +40,10 @@ def mended(line: Line, layouts: Layouts, separators: Sequence[str], times: Times
             for fields in _placements(row, layouts, separator):
                 if times.read(fields.start) is not None:
                     found[fields] = None
-    fields = next(iter(found)) if len(found) == 1 else None
-    return fields if fields and not any(separator in fields.src for separator in separators) else None
+    if len(found) != 1:
+        return None
+    [only] = found
+    return None if any(separator in only.src for separator in separators) else only
 
 
 def _readings(line: Line, separator: str) -> Iterator[Row]:
