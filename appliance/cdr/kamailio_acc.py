@@ -89,11 +89,11 @@ class AccReader(DialogJoiner):
 
     def _whole(self, line: Line, found: Mapping[str, str]) -> CallRecord | Reason:
         call_id = found.get("call_id", "")
-        leg = self.leg(call_id, line) if call_id else 1
         if call_id:
             keys = dialog_keys(call_id, found.get("from_tag", ""), found.get("to_tag", ""))
         else:
             keys = (self.line_key(line),) * 2
+        leg = self.leg(line, keys)
         times = self._joined_times(found)
         return Reason.TYPE_SIGNATURE if times is None else whole_call(keys, leg, times, parties(found))
 

@@ -99,7 +99,8 @@ class FlatstoreReader(DialogJoiner):
 
     def _whole(self, line: Line, transaction: Transaction, extra: dict[str, str]) -> CallRecord | Reason:
         """Make the record of a call that OpenSIPS joined: ``time`` is when it was answered."""
-        leg = self.leg(transaction.call_id, line)
+        keys = dialog_keys(transaction.call_id, transaction.from_tag, transaction.to_tag)
+        leg = self.leg(line, keys)
         created = self.time(extra["created"]) if extra.get("created") else None
         length = seconds(extra["duration"])
         rung = seconds(extra.get("setuptime") or "0")
@@ -110,7 +111,6 @@ class FlatstoreReader(DialogJoiner):
             return answered_at
         started_at = created if isinstance(created, datetime) else answered_at - timedelta(seconds=rung)
         times = (started_at, answered_at, answered_at + timedelta(seconds=length))
-        keys = dialog_keys(transaction.call_id, transaction.from_tag, transaction.to_tag)
         return whole_call(keys, leg, times, transaction.parties)
 
 

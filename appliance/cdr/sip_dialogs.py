@@ -10,16 +10,18 @@ refused: without its end nobody knows how long the call was.
 """
 
 import re
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 from msgspec import Struct
 
+from appliance.cdr.framing import REWIND_BYTES
 from appliance.cdr.joined_lines import Piece, Role
 from appliance.cdr.line_parser import Outcome
 from appliance.cdr.local_time import LocalTimes, Reading, Uncertain, decide
-from appliance.cdr.occurrence import OccurrenceWindow
+from appliance.cdr.occurrence import MAX_LEG, OccurrenceWindow
 from appliance.cdr.record import CallRecord, Line
 from appliance.cdr.record import QuarantineReason as Reason
 from appliance.cdr.sip_responses import disposition_of, is_challenge, is_final
@@ -55,14 +57,44 @@ class Transaction(Struct, frozen=True, gc=False):
     parties: Parties
 
 
+class _EventWindow:
+    """Numbers the events (ends and failures) of each call among the lines of the last ``REWIND_BYTES``.
+
+    The same event again keeps out of the numbers. All of it follows from the lines of that span, so that a parser which
+    starts in the middle of a file numbers alike.
+    """
+
+    __slots__ = ("_events", "_recent")
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, bytes, bytes]] = deque()
+        self._events: dict[bytes, Counter[bytes]] = {}
+
+    def leg(self, call_key: bytes, event: bytes, *, offset: int) -> int | None:
+        """Note an event of a call; give its number, or None if the same one was noted before."""
+        while self._recent and self._recent[0][0] < offset - REWIND_BYTES:
+            _, call, expired = self._recent.popleft()
+            left = self._events[call]
+            left[expired] -= 1
+            if not left[expired]:
+                del left[expired]
+            if not left:
+                del self._events[call]
+        self._recent.append((offset, call_key, event))
+        events = self._events.setdefault(call_key, Counter())
+        events[event] += 1
+        return min(len(events), MAX_LEG) if events[event] == 1 else None
+
+
 class DialogJoiner:
     """Implements ``joined_lines.Joiner`` but for ``read``, which is the dialect's."""
 
-    __slots__ = ("_times", "_window")
+    __slots__ = ("_events", "_times", "_window")
 
     def __init__(self, zone: tzinfo) -> None:
         """Start at the beginning of a file whose local times are those of ``zone``."""
         self._times = LocalTimes(zone)
+        self._events = _EventWindow()
         self._window = OccurrenceWindow()
 
     def time(self, text: str) -> Reading | None:
@@ -87,20 +119,21 @@ class DialogJoiner:
             return None
         if transaction.method == "BYE":
             return Reason.UNPAIRED if self._leg(line, transaction) else None
+        call_key = _joined(transaction.call_id)
         failed = b"failed\0%b\0%b" % (_dialog(transaction), _joined(transaction.code, transaction.stamp))
-        if self._window.count(failed, offset=line.offset) > 1:
+        leg = self._events.leg(call_key, failed, offset=line.offset)
+        if leg is None:
             # Accounted twice, as a missed call and as a failed transaction.
             return None
         at = decide(transaction.at, near=None)
         if isinstance(at, Reason):
             return at
-        call_key = _joined(transaction.call_id)
         parts = (transaction.from_tag, transaction.to_tag, transaction.code, transaction.stamp)
         parties = transaction.parties
         return CallRecord(
             _joined(transaction.call_id, *parts),
             call_key,
-            self._window.leg(call_key, line),
+            leg,
             at,
             None,
             at,
@@ -129,9 +162,9 @@ class DialogJoiner:
         keys = dialog_keys(first.call_id, first.from_tag, first.to_tag)
         return whole_call(keys, leg, (answered_at, answered_at, ended_at), first.parties)
 
-    def leg(self, call_id: str, line: Line) -> int:
-        """Number a leg that needs no other line."""
-        return self._window.leg(_joined(call_id), line)
+    def leg(self, line: Line, keys: tuple[bytes, bytes]) -> int:
+        """Number a leg that needs no other line, by its ``dialog_keys``."""
+        return self._events.leg(keys[1], keys[0], offset=line.offset) or 1
 
     def line_key(self, line: Line) -> bytes:
         """Give the natural key of a record without a call id."""
@@ -142,9 +175,7 @@ class DialogJoiner:
 
         Counted at the BYE, which is never held, so that a restart counts the same.
         """
-        if self._window.count(b"bye\0" + _dialog(bye), offset=line.offset) > 1:
-            return None
-        return self.leg(bye.call_id, line)
+        return self._events.leg(_joined(bye.call_id), b"bye\0" + _dialog(bye), offset=line.offset)
 
 
 def whole_call(
