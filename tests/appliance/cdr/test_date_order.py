@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ LINE = 100
 
 def order(country: str = "BE", declared: str | None = None) -> DateOrder:
     """At the beginning of a file."""
-    layout = Layout(date_order=declared)  # type: ignore[arg-type]  # the literal is checked by msgspec
+    layout = msgspec.convert({"date_order": declared}, Layout)
     return DateOrder(FeedContext(zone=ZoneInfo("Europe/Brussels"), country=country, layout=layout))
 
 
