@@ -107,12 +107,14 @@ class SbcReader:
             return self._other(line, text)
         if match[1] != "CALL_END":
             return None
+        # Counted whether or not the row fits: titles that made it fit may be out of a restarted parser's sight.
+        line_key = self._window.line_key(line)
         row = [field.strip() for field in text[text.index("|") + 1 :].split("|")]
         for layout in self._layouts(line.offset):
             fields = layout.fit(row)
             readings = self._readings(fields) if fields else None
             if fields and readings:
-                return self._record(line, fields, readings)
+                return _record(line_key, fields, readings)
         return Reason.TYPE_SIGNATURE
 
     def _other(self, line: Line, text: str) -> Outcome:
@@ -154,45 +156,46 @@ class SbcReader:
         # Of UTC no time is uncertain, but the 30th of February.
         return reading + (-shift if sign == "+" else shift) if isinstance(reading, datetime) else reading
 
-    def _record(self, line: Line, fields: Fields, readings: Sequence[Reading | None]) -> CallRecord | Reason:
-        # Keys are counted before anything that depends on the times can refuse the row.
-        natural_key, call_key, leg = self._keys(line, fields)
-        duration = seconds(fields.duration)
-        span = _span(readings, None if duration is None else timedelta(seconds=duration))
-        if isinstance(span, Reason):
-            return span
-        started_at, answered_at, ended_at = span
-        calling, called, forwarded_to = _parties(fields)
-        talk_from = answered_at or ended_at
-        return CallRecord(
-            natural_key,
-            call_key,
-            leg,
-            started_at,
-            answered_at,
-            ended_at,
-            _whole_seconds(started_at, talk_from),
-            _whole_seconds(talk_from, ended_at),
-            _whole_seconds(started_at, ended_at),
-            Direction.UNKNOWN,
-            _disposition(fields) if answered_at is None else Disposition.ANSWERED,
-            calling,
-            called,
-            forwarded_to,
-        )
 
-    def _keys(self, line: Line, fields: Fields) -> tuple[bytes, bytes, int]:
-        """Give the natural key, the call's key and the leg's number."""
-        call = fields.session_id or fields.call_id
-        if not call:
-            natural_key = self._window.line_key(line)
-            return natural_key, natural_key, 1
-        call_key = b"sbc\0" + call.encode("latin-1")
-        leg = self._window.leg(call_key, line)
-        if not fields.call_id:
-            return self._window.line_key(line), call_key, leg
-        natural_key = f"sbc\0{fields.call_id}\0{fields.session_id}\0{fields.leg_id}".encode("latin-1")
-        return natural_key, call_key, min(int(fields.leg_id or 0), MAX_LEG) or leg
+def _record(line_key: bytes, fields: Fields, readings: Sequence[Reading | None]) -> CallRecord | Reason:
+    natural_key, call_key = _keys(line_key, fields)
+    duration = seconds(fields.duration)
+    span = _span(readings, None if duration is None else timedelta(seconds=duration))
+    if isinstance(span, Reason):
+        return span
+    started_at, answered_at, ended_at = span
+    calling, called, forwarded_to = _parties(fields)
+    talk_from = answered_at or ended_at
+    return CallRecord(
+        natural_key,
+        call_key,
+        _leg(fields),
+        started_at,
+        answered_at,
+        ended_at,
+        _whole_seconds(started_at, talk_from),
+        _whole_seconds(talk_from, ended_at),
+        _whole_seconds(started_at, ended_at),
+        Direction.UNKNOWN,
+        _disposition(fields) if answered_at is None else Disposition.ANSWERED,
+        calling,
+        called,
+        forwarded_to,
+    )
+
+
+def _keys(line_key: bytes, fields: Fields) -> tuple[bytes, bytes]:
+    """Give the natural key and the call's key."""
+    call = fields.session_id or fields.call_id
+    call_key = b"sbc\0" + call.encode("latin-1") if call else line_key
+    if not fields.call_id:
+        return line_key, call_key
+    return f"sbc\0{fields.call_id}\0{fields.session_id}\0{fields.leg_id}".encode("latin-1"), call_key
+
+
+def _leg(fields: Fields) -> int:
+    """Give the leg's number; where the device does not write it, the incoming leg is the first."""
+    return min(int(fields.leg_id or 0), MAX_LEG) or (2 if fields.orig == "LCL" else 1)
 
 
 def _span(

@@ -128,12 +128,12 @@ class JoinedLines(Generic[Made, Facts]):
         """See ``dialect.LineParser``.
 
         The lines before begin with the file's first, at offset 0; what comes ahead of it was held. All of it was held
-        if the last line waits without being among those: as part of the lines before, it would have been held.
+        if every line waits and the last is not among those: as part of the lines before, it would have been held.
         """
         start = max((place for place, line in enumerate(preceding) if line.offset == 0), default=len(preceding))
         held, before = preceding[:start], preceding[start:]
         self.parse(before, now=EARLIEST)
-        if before and before[-1] not in held and before[-1] in self.held():
+        if before and len(self.held()) == len(before) and before[-1] not in held:
             held = preceding
         self._forget()
         self.parse(held, now=EARLIEST)

@@ -276,9 +276,11 @@ def test_who_redirected_a_call_was_called_first(field: str) -> None:
 
 
 def test_legs_share_the_session_and_keep_their_numbers() -> None:
-    """Where the device gives none, they are counted; overlapping exports give equal keys."""
-    parsed = parse(row(LegId="2", SIPCallId="b"), row(), row(LegId="", SIPCallId="c"), row(LegId="0", SIPCallId="d"))
-    assert [record.leg for record in parsed.records] == [2, 1, 3, 4]
+    """Where the device gives none, the incoming leg is the first; overlapping exports give equal keys."""
+    parsed = parse(
+        row(LegId="2", SIPCallId="b"), row(), row(LegId="", SIPCallId="c"), row(LegId="0", SIPCallId="d", Orig="LCL")
+    )
+    assert [record.leg for record in parsed.records] == [2, 1, 1, 2]
     assert len({record.call_key for record in parsed.records}) == 1
     assert parsed.records[1].natural_key == only(row()).natural_key
     assert only(row(LegId="99999")).leg == 9999
