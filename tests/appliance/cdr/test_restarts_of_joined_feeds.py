@@ -142,7 +142,7 @@ def test_a_restart_before_each_line_changes_nothing(dialect: str, data: st.DataO
 @given(data=st.data())
 def test_a_restart_far_into_a_file_changes_nothing(dialect: str, data: st.DataObject) -> None:
     """Where gaps lie between the lines that are shown, so that a held line may be in none of them."""
-    # A refused hold far behind its INVITE cannot be told from a failed call: a later leg of that call may be renumbered.
+    # A refused hold far behind its INVITE looks like a failed call: a later leg may be renumbered.
     known = [piece for piece in PIECES[dialect] if "code=488" not in piece]
     pieces = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=12))
     framed = frames(dialect, "".join(pieces).encode())
