@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 
@@ -20,9 +20,10 @@ from appliance.buffer.salvage import Salvage, open_or_salvage
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.cdr.dialect import FeedContext, Layout
 from appliance.cdr.dialects import find_dialect
+from appliance.cdr.zone_check import fitting_zones
 from appliance.clock import SystemClock
 from appliance.delivery import Delivery
-from appliance.errors import BufferFullError, SourceError
+from appliance.errors import BufferFullError, RetryableError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.intake import FeedIntake, Translator
 from appliance.policy.rate_cap import RateCap
@@ -30,19 +31,22 @@ from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Upl
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
+from appliance.reporting import Reporting
 from appliance.sealing.buffer_keys import BufferKeys
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
-from appliance.settings import Settings, SiteSettings
+from appliance.settings import Settings, SiteSettings, candidate_zones
 from appliance.sources.file_source import FileSource
-from appliance.status import FeedStatus, LinkRecorder, Status, write_status
+from appliance.status import FeedStatus, LinkRecorder, ReportRecorder, Status, write_status
 from appliance.uplink.https_uplink import HttpsUplink
 from appliance.wire.batch import KeyProtection
 
 T = TypeVar("T")
 POLL_SECONDS: Final = 0.5
-"""How often an idle feed is looked at: a stat and a read of a kilobyte."""
+"""How often an idle feed is looked at: the status of its folder and of the files read last, a read of a kilobyte."""
 STATUS_SECONDS: Final = 2.0
+ACCOUNT_SECONDS: Final = 60.0
+"""How often the receiver is told of completeness, where something has changed."""
 TENANT_KEY: Final = "tenant-secret"
 KEY_VERSION: Final = 1
 
@@ -82,6 +86,14 @@ class Appliance:
             link=self._link,
             rate_cap=rate_cap(settings),
         )
+        self._report_state = ReportRecorder(clock)
+        self._reporting = Reporting(
+            buffer=buffer,
+            uplink=uplink,
+            on_buffer_thread=self._on_buffer_thread,
+            clock=clock,
+            heard=self._report_state,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until ``stop`` is set or a part fails; every part has ended and the status is written on return.
@@ -89,7 +101,7 @@ class Appliance:
         Raises:
             BufferUnusableError: the buffer must be reopened.
         """
-        parts: list[Awaitable[Any]] = [stop.wait(), self._deliver(), self._report()]
+        parts: list[Awaitable[Any]] = [stop.wait(), self._deliver(), self._account(), self._report()]
         parts += [self._follow(feed) for feed in self._feeds]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
@@ -116,6 +128,7 @@ class Appliance:
             state = "reading" if read else "waiting"
             if read:
                 self._committed.set()
+                self._note_zone(feed)
         except BufferFullError:
             state = "paused"
         except SourceError as error:
@@ -131,12 +144,28 @@ class Appliance:
         last_read_at = self._clock.now() if state == "reading" else known.last_read_at
         self._feed_status[feed] = structs.replace(known, state=state, last_read_at=last_read_at)
 
+    def _note_zone(self, feed: FeedIntake) -> None:
+        """Say once if the records' epochs tell of another time zone than the settings."""
+        known, check = self._feed_status[feed.feed], feed.zone_check
+        fits = check.finding().fits if check else None
+        if check is None or fits == known.zone_fits:
+            return
+        zones = fitting_zones(check.samples, candidate_zones(self._settings.site.country))[:5] if fits is False else []
+        if fits is False:
+            _LOG.warning("feed=%s zone_fits=false would_fit=%s", feed.feed, ",".join(zones) or "none")
+        self._feed_status[feed.feed] = structs.replace(known, zone_fits=fits, zones_that_fit=zones)
+
     async def _deliver(self) -> None:
         await self._delivery.check_high_water()
         while True:
             self._committed.clear()
             if not await self._delivery.step():
                 await self._committed.wait()
+
+    async def _account(self) -> None:
+        while True:
+            await self._reporting.step()
+            await self._clock.sleep(ACCOUNT_SECONDS)
 
     async def _report(self) -> None:
         while True:
@@ -149,8 +178,9 @@ class Appliance:
             self._status,
             written_at=self._clock.now(),
             link=self._link.status,
-            feeds=list(self._feed_status.values()),
+            feeds=[structs.replace(self._feed_status[feed.feed], file_problems=feed.problems) for feed in self._feeds],
             buffer=self._buffer.stats(),
+            completeness=self._report_state.status,
         )
         write_status(self._settings.appliance.state_directory, status)
 
@@ -267,6 +297,10 @@ async def drain(settings: Settings, show: Callable[[int, str | None], None]) -> 
             show(first, link.status.last_problem)
             while await delivery.step():
                 show(buffer.stats().records, link.status.last_problem)
+            heard = ReportRecorder(clock)
+            reporting = Reporting(buffer=buffer, uplink=uplink, on_buffer_thread=_here, clock=clock, heard=heard)
+            with suppress(RetryableError):  # the records are there; the next start tells it again
+                await reporting.tell_changes()
     return first
 
 
@@ -292,7 +326,7 @@ async def run(settings: Settings) -> None:
         secret = secrets.get_or_create(TENANT_KEY)
         feeds = [
             FeedIntake(
-                FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer),
+                FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer, clock=clock),
                 open_translator(feed.dialect, site=settings, secret=secret, feed=feed.id, layout=feed.layout),
                 buffer,
                 clock,

@@ -7,28 +7,18 @@ lets, so that a backlog of days does not fill the site's line.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_base, wait_random_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type
 
-from appliance.errors import ApplianceError, RetryableError, UplinkError, UplinkUnavailableError
+from appliance.errors import ApplianceError, RetryableError, UplinkError
+from appliance.policy.back_off import RetryAfter
 from appliance.policy.circuit import Circuit
 from appliance.policy.rate_cap import RateCap
-from appliance.ports import CallBuffer, Clock, PendingBatch, Uplink
+from appliance.ports import CallBuffer, Clock, OnBufferThread, PendingBatch, Uplink
 from appliance.wire.batch import Verdict
 
 T = TypeVar("T")
-FIRST_WAIT_SECONDS: Final = 0.5
-LONGEST_WAIT_SECONDS: Final = 300.0
-
-
-class OnBufferThread(Protocol):
-    """Runs a call on the one thread that may use the buffer."""
-
-    def __call__(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        """Give ``function(*arguments)``'s result, or raise what it raised."""
-        ...
 
 
 class LinkState(Protocol):
@@ -49,18 +39,6 @@ class LinkState(Protocol):
     def older_copy(self) -> None:
         """The receiver holds batches that this buffer never issued."""
         ...
-
-
-class _RetryAfter(wait_base):
-    """What the receiver asked for, if it did; else exponential back-off with full jitter."""
-
-    def __init__(self) -> None:
-        self._jitter = wait_random_exponential(multiplier=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS)
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        error = retry_state.outcome.exception() if retry_state.outcome else None
-        asked = error.retry_after_seconds if isinstance(error, UplinkUnavailableError) else None
-        return self._jitter(retry_state) if asked is None else asked
 
 
 class Delivery:
@@ -136,7 +114,7 @@ class Delivery:
     async def _retry(self, request: Callable[..., Awaitable[T]], *arguments: object) -> T:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(RetryableError),
-            wait=_RetryAfter(),
+            wait=RetryAfter(),
             sleep=self._clock.sleep,
             reraise=True,
         ):

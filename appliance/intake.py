@@ -1,7 +1,8 @@
 """Use case: source → dialect → pseudonym → buffer. One step is one read and one commit.
 
 Clear numbers exist only within a step. A step that the full buffer refuses is kept, already translated, and offered
-again; the source is not read meanwhile.
+again; the source is not read meanwhile. One that cannot wait tells with its next batch what it lost: the gaps are
+committed with the rows.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from appliance.cdr.dialect import Dialect, FeedContext, LineParser
+from appliance.cdr.dialect import Dialect, FeedContext, LineParser, start
 from appliance.cdr.record import Line, Parsed, QuarantineReason
+from appliance.cdr.zone_check import ZoneCheck
 from appliance.ports import CallBuffer, CdrSource, Clock, Intake, QuarantinedLine, SourceBatch
 from appliance.pseudonymization.call import CallEncoder
 from appliance.wire.call import Call
@@ -41,16 +43,21 @@ class Translator:
         self._dialect = dialect
         self._context = context
         self._encoder = encoder
-        self._parser: LineParser = dialect.open(context)
+        self._parser: LineParser = start(dialect, context)
 
-    def restart(self, preceding: Sequence[Line]) -> None:
-        """Begin another file, of which ``preceding`` was recorded before."""
-        self._parser = self._dialect.open(self._context)
-        self._parser.rewind(preceding)
+    def restart(self, preceding: Sequence[Line], *, held: Sequence[Line] = ()) -> None:
+        """Begin another file, of which ``preceding`` was recorded before, or go on with what was ``held``."""
+        self._parser = start(self._dialect, self._context)
+        self._parser.rewind(preceding, held=held)
 
     def held(self) -> Sequence[Line]:
         """Lines whose record needs a line that is yet to come; ``restart`` must be shown them."""
         return self._parser.held()
+
+    @property
+    def zone_check(self) -> ZoneCheck | None:
+        """What this file's epochs say of the site's time zone; None where the dialect has no epochs."""
+        return self._parser.zone_check
 
     def translate(self, lines: Sequence[Line], *, now: datetime, unterminated: bool = False) -> Translation:
         """Translate lines in order; ``unterminated`` says that the last one may be torn."""
@@ -95,13 +102,24 @@ class FeedIntake:
         self._held: Intake | None = None
         stored = buffer.position(source.feed)
         position = msgspec.msgpack.decode(stored, type=_Position) if stored else _Position(None, ())
-        translator.restart(position.held)
+        translator.restart((), held=position.held)
+        self._held_lines = len(position.held)
         source.resume(position.source)
 
     @property
     def feed(self) -> str:
         """The feed's id."""
         return self._source.feed
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """See ``ports.CdrSource``."""
+        return dict(self._source.problems)
+
+    @property
+    def zone_check(self) -> ZoneCheck | None:
+        """See ``Translator``."""
+        return self._translator.zone_check
 
     def step(self) -> bool:
         """Read, translate and commit once; False if there was nothing new.
@@ -125,17 +143,22 @@ class FeedIntake:
             return None
         now = self._clock.now()
         translation = self._translate(batch, now)
+        held = self._translator.held()
+        before, self._held_lines = self._held_lines, len(held)
         return Intake(
             feed=self._source.feed,
             day=now.date().isoformat(),
+            read=len(batch.lines),
             calls=translation.calls,
             quarantined=translation.quarantined,
             ignored=translation.ignored,
-            position=msgspec.msgpack.encode(_Position(batch.position, self._translator.held())),
+            held=len(held) - before,
+            gaps=batch.gaps,
+            position=msgspec.msgpack.encode(_Position(batch.position, held)),
         )
 
     def _translate(self, batch: SourceBatch, now: datetime) -> Translation:
         if batch.restarted:
             # A call may begin in one file and end in the next.
-            self._translator.restart([*self._translator.held(), *batch.preceding])
+            self._translator.restart(batch.preceding, held=self._translator.held())
         return self._translator.translate(batch.lines, now=now, unterminated=batch.unterminated)

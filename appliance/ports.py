@@ -1,14 +1,17 @@
 """The seams: what the use cases ask of the outside world. Adapters implement these; nothing here does I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from appliance.cdr.record import Line
 from appliance.wire.batch import HighWater, KeyProtection, Verdict
 from appliance.wire.call import Call
+from appliance.wire.completeness import Account, Completeness, Gap, Receipt
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -110,6 +113,8 @@ class SourceBatch(Struct, frozen=True):
     """These lines begin another file: a new parser is needed, ``preceding`` comes before them."""
     preceding: Sequence[Line] = ()
     """Lines before the first, recorded earlier, that a parser may need to know."""
+    gaps: Sequence[Gap] = ()
+    """What the source could not deliver since the last batch, for one that loses; there may be no line beside them."""
 
 
 class CdrSource(Protocol):
@@ -118,6 +123,11 @@ class CdrSource(Protocol):
     @property
     def feed(self) -> str:
         """The feed's id."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, int]:
+        """How many of its files could not be read, or not to their end, since the start, by the problem's code."""
         ...
 
     def resume(self, position: bytes | None) -> None:
@@ -151,9 +161,14 @@ class Intake(Struct, frozen=True):
     feed: str
     day: str
     """UTC date of reading, ISO 8601; completeness is counted a feed and a day."""
+    read: int
+    """Lines, counted where they were read; what became of them is counted apart, so that neither hides a loss."""
     calls: Sequence[Call]
     quarantined: Sequence[QuarantinedLine]
     ignored: int
+    held: int
+    """Lines that wait for another now, less those that waited before."""
+    gaps: Sequence[Gap]
     position: bytes
 
 
@@ -175,7 +190,7 @@ class QuarantineCount(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True):
-    """Completeness of one feed and one day (UTC, of reading): counts by kind."""
+    """What was counted for one feed and one day (UTC, of reading), by kind; no feed and no day: of the whole buffer."""
 
     feed: str
     day: str
@@ -193,6 +208,7 @@ class BufferStats(Struct, frozen=True):
     epoch: int
     quarantine: list[QuarantineCount]
     tallies: list[Tally]
+    accounts: list[Account]
 
 
 class CallBuffer(Protocol):
@@ -227,6 +243,14 @@ class CallBuffer(Protocol):
         """What is stored, in counts."""
         ...
 
+    def accounts(self) -> list[Account]:
+        """The account of each feed and day that is still kept, the damaged ones as they stand."""
+        ...
+
+    def drop_accounts(self, settled: Sequence[Account]) -> None:
+        """Forget accounts that balance, of which nothing waits, and that have not changed since they were given."""
+        ...
+
     def rekey(self, version: int, master: SecretBytes) -> None:
         """Seal from now on under a newer master key; what waits stays readable.
 
@@ -258,4 +282,16 @@ class Uplink(Protocol):
 
     async def high_water(self) -> HighWater:
         """Ask what the receiver holds of this appliance. Raises as ``send``."""
+        ...
+
+    async def report(self, report: Completeness) -> Receipt:
+        """Say what is known of completeness, past batches that wait for an answer. Raises as ``send``."""
+        ...
+
+
+class OnBufferThread(Protocol):
+    """Runs a call on the one thread that may use the buffer."""
+
+    def __call__(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """Give ``function(*arguments)``'s result, or raise what it raised."""
         ...

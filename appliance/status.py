@@ -44,6 +44,12 @@ class FeedStatus(Struct, frozen=True):
     dialect: str
     state: str
     last_read_at: datetime | None
+    file_problems: dict[str, int] = {}
+    """How many files could not be read, or not to their end, since the start, by the problem's code."""
+    zone_fits: bool | None = None
+    """Whether the records' own epochs agree with the site's time zone; None where they do not say."""
+    zones_that_fit: list[str] = []
+    """Where they do not agree: zones that would fit."""
 
 
 class LinkRecorder:
@@ -80,6 +86,38 @@ class LinkRecorder:
             _LOG.log(logging.INFO if state == "ok" else logging.WARNING, "link=%s problem=%s", state, problem or "none")
 
 
+class ReportStatus(Struct, frozen=True):
+    """What the receiver knows of completeness: when it was last told, and why it could not be since."""
+
+    last_reported_at: datetime | None = None
+    last_problem: str | None = None
+    """A code, never a message."""
+
+
+class ReportRecorder:
+    """Keeps ``ReportStatus`` current, and logs each change once (``reporting.ReportState``)."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start as not told."""
+        self._clock = clock
+        self.status = ReportStatus()
+
+    def reported(self) -> None:
+        """The receiver took a report."""
+        self._change(ReportStatus(self._clock.now(), None))
+
+    def unreported(self, error: ApplianceError) -> None:
+        """The receiver did not take a report."""
+        code = error.problem_code if isinstance(error, UplinkError) else error.code
+        self._change(ReportStatus(self.status.last_reported_at, code))
+
+    def _change(self, status: ReportStatus) -> None:
+        if status.last_problem != self.status.last_problem:
+            level = logging.WARNING if status.last_problem else logging.INFO
+            _LOG.log(level, "completeness=%s", status.last_problem or "reported")
+        self.status = status
+
+
 class Status(Struct, frozen=True):
     """The whole status of one appliance."""
 
@@ -94,6 +132,7 @@ class Status(Struct, frozen=True):
     link: LinkStatus
     feeds: list[FeedStatus]
     buffer: BufferStats
+    completeness: ReportStatus = ReportStatus()
 
 
 def write_status(directory: Path, status: Status) -> None:

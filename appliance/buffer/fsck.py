@@ -10,18 +10,18 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from appliance.buffer import ledger
+from appliance.buffer.accounts import accounts, damaged_gaps
 from appliance.buffer.sealed_blob import CHAIN_START, BatchRow, chain_after, place_of
 from appliance.buffer.sqlite_buffer import TAMPERED, SqliteBuffer
 from appliance.errors import BufferTamperError
-from appliance.policy.balance import is_balanced
 
 
 class Finding(Struct, frozen=True):
     """One thing that was wrong: a code, where, and what was done about it."""
 
     code: str
-    """``batch_tampered``, ``chain_broken``, ``position_tampered``, ``quarantine_tampered`` or ``unbalanced``."""
+    """``batch_tampered``, ``chain_broken``, ``gap_damaged``, ``position_tampered``, ``quarantine_tampered`` or
+    ``unbalanced``."""
     place: str
     """Feed, day, epoch and sequence, as far as they apply; no content."""
     done: str
@@ -43,10 +43,12 @@ def check(buffer: SqliteBuffer) -> list[Finding]:
 
 
 def _accounts(connection: sqlite3.Connection) -> Iterator[Finding]:
-    counts, waiting = ledger.tallies(connection), ledger.waiting(connection)
-    for feed, day in sorted(counts.keys() | waiting.keys()):
-        if not is_balanced(counts.get((feed, day), {}), waiting=waiting.get((feed, day), 0)):
-            yield Finding("unbalanced", f"feed {feed or '-'}, {day or '-'}", "reported; the counts stay as they are")
+    for account in accounts(connection):
+        if not account.balanced:
+            place = f"feed {account.feed or '-'}, {account.day or '-'}"
+            yield Finding("unbalanced", place, "reported; the counts stay as they are")
+    if damaged := damaged_gaps(connection):
+        yield Finding("gap_damaged", f"{damaged} known gaps", "reported; they are not shown any more")
 
 
 def _batches(buffer: SqliteBuffer, connection: sqlite3.Connection) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import sqlite_utils
 
 from appliance.buffer import ledger
+from appliance.buffer.accounts import accounts
 from appliance.buffer.schema import PAGE_BYTES
 from appliance.errors import BufferUnusableError
 from appliance.ports import BufferStats, QuarantineCount, Tally
@@ -38,6 +39,7 @@ def read_stats(connection: sqlite3.Connection) -> BufferStats:
         epoch=epoch,
         quarantine=[QuarantineCount(row["kind"], row["reason"], row["records"]) for row in quarantine],
         tallies=[Tally(feed, day, kinds) for (feed, day), kinds in ledger.tallies(connection).items()],
+        accounts=accounts(connection),
     )
 
 

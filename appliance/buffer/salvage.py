@@ -14,13 +14,13 @@ from typing import Any, Final
 from msgspec import Struct
 
 from appliance.buffer import ledger
+from appliance.buffer.accounts import accounts
 from appliance.buffer.keyring import Keyring
 from appliance.buffer.ledger import EpochRow
 from appliance.buffer.schema import prepare
 from appliance.buffer.sealed_blob import BatchRow, place_of, place_of_batch
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.errors import BufferCorruptError, BufferTamperError
-from appliance.policy.balance import missing
 from appliance.ports import SecretBytes
 
 _SUFFIXES: Final = ("", "-wal", "-shm")
@@ -28,6 +28,7 @@ _EPOCH: Final = ("epoch", "salt", "key_version", "next_sequence", "head", "tail"
 _BATCH: Final = BatchRow._fields
 _QUARANTINE: Final = ("epoch", "feed", "day", "kind", "reason", "records", "content")
 _TALLY: Final = ("feed", "day", "kind", "count")
+_GAP: Final = ("feed", "day", "began_at", "ended_at", "records", "cause")
 Row = tuple[Any, ...]
 
 
@@ -71,12 +72,14 @@ def _save(damaged: Path, path: Path, keyring: Keyring, settings: BufferSettings)
         batches = [row for row in map(BatchRow._make, _rows(old, "batch", _BATCH)) if _opens(row, epochs, keyring)]
         refused = [row for row in _rows(old, "quarantine", _QUARANTINE) if _is_ours(row, epochs, keyring)]
         tallies = _rows(old, "tally", _TALLY)
+        gaps = _rows(old, "gap", _GAP)
         prepare(new, cap_bytes=settings.cap_bytes)
         new.execute("BEGIN IMMEDIATE")
         _insert(new, "epoch", _EPOCH, epochs.values())
         _insert(new, "batch", _BATCH, batches)
         _insert(new, "quarantine", _QUARANTINE, refused)
         _insert(new, "tally", _TALLY, tallies)
+        _insert(new, "gap", _GAP, gaps)
         _count_lost(new)
         ledger.count(new, "", "", salvaged=1)
         new.execute("COMMIT")
@@ -85,10 +88,8 @@ def _save(damaged: Path, path: Path, keyring: Keyring, settings: BufferSettings)
 
 def _count_lost(connection: sqlite3.Connection) -> None:
     """Say of each feed and day how many records are neither there nor gone; reading the feed again brings them back."""
-    waiting, counts = ledger.waiting(connection), ledger.tallies(connection)
-    for (feed, day), kinds in counts.items():
-        lost = missing(kinds, waiting=waiting.get((feed, day), 0))
-        ledger.count(connection, feed, day, lost=max(lost, 0))
+    for account in accounts(connection):
+        ledger.count(connection, account.feed, account.day, lost=max(account.missing_records, 0))
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> list[Row]:

@@ -69,6 +69,10 @@ _TABLES: Final[dict[str, tuple[dict[str, type], str | tuple[str, ...]]]] = {
         },
         "id",
     ),
+    "gap": (
+        {"id": int, "feed": str, "day": str, "began_at": str, "ended_at": str, "records": int, "cause": str},
+        "id",
+    ),
     "tally": ({"feed": str, "day": str, "kind": str, "count": int}, ("feed", "day", "kind")),
 }
 

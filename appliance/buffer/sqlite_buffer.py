@@ -18,7 +18,7 @@ from typing import Final, Self
 import msgspec
 from msgspec import Struct
 
-from appliance.buffer import ledger
+from appliance.buffer import accounts, ledger
 from appliance.buffer.database_errors import named_errors
 from appliance.buffer.inspection import read_stats
 from appliance.buffer.keyring import Keyring
@@ -32,6 +32,7 @@ from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
 from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
 from appliance.wire.call import Call
 from appliance.wire.codec import decode_batch, encode_batch, encode_call
+from appliance.wire.completeness import Account
 
 TAMPERED: Final = "tampered"
 _BATCH: Final = "epoch, sequence, feed, day, records, previous, body"
@@ -123,6 +124,16 @@ class SqliteBuffer:
         with named_errors():
             return read_stats(self._connection)
 
+    def accounts(self) -> list[Account]:
+        """See ``ports.CallBuffer``."""
+        with named_errors():
+            return accounts.accounts(self._connection)
+
+    def drop_accounts(self, settled: Sequence[Account]) -> None:
+        """See ``ports.CallBuffer``."""
+        with self._transaction():
+            accounts.drop_settled(self._connection, settled)
+
     def position(self, feed: str) -> bytes | None:
         """See ``ports.CallBuffer``. A position that does not authenticate counts as none: the feed is read again."""
         with named_errors():
@@ -143,15 +154,7 @@ class SqliteBuffer:
                 epoch = self._insert(epoch, intake.feed, intake.day, intake.calls[start : start + step])
             self._quarantine_lines(epoch.epoch, intake)
             self._store_position(epoch.epoch, intake.feed, intake.position)
-            ledger.count(
-                self._connection,
-                intake.feed,
-                intake.day,
-                read=len(intake.calls) + len(intake.quarantined) + intake.ignored,
-                recorded=len(intake.calls),
-                quarantined=len(intake.quarantined),
-                ignored=intake.ignored,
-            )
+            accounts.count_intake(self._connection, intake)
 
     def oldest(self) -> PendingBatch | None:
         """See ``ports.CallBuffer``."""

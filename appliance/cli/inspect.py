@@ -7,11 +7,12 @@ import msgspec
 
 from appliance.buffer.inspection import open_stats
 from appliance.cdr.dialects import DIALECTS
+from appliance.cli.account_lines import account_line
 from appliance.clock import SystemClock
 from appliance.errors import BufferUnusableError
 from appliance.ports import BufferStats
 from appliance.settings import Settings, load_settings
-from appliance.status import Status, read_status
+from appliance.status import FeedStatus, Status, read_status
 
 SETTINGS = click.option(
     "--settings",
@@ -35,6 +36,7 @@ def dialects() -> None:
             ("identity", dialect.identity),
             ("loss before us", dialect.inherent_loss),
             ("manual", dialect.manual),
+            ("layout", ", ".join(sorted(dialect.options)) or "nothing to declare"),
         ):
             click.echo(f"  {label + ':':<16}{text}")
 
@@ -90,9 +92,13 @@ def _status_lines(report: Status) -> list[tuple[str, str]]:
         ("certificate", f"until {report.certificate_expires_at:%Y-%m-%d %H:%M} UTC"),
         ("receiver", f"{report.link.receiver}: {report.link.state}{_because(report.link.last_problem)}"),
         ("last contact", _time(report.link.last_contact_at)),
+        (
+            "completeness",
+            f"reported {_time(report.completeness.last_reported_at)}{_because(report.completeness.last_problem)}",
+        ),
     ]
     lines += [
-        (f"feed {feed.feed}", f"{feed.dialect}: {feed.state}, last read {_time(feed.last_read_at)}")
+        (f"feed {feed.feed}", f"{feed.dialect}: {feed.state}, last read {_time(feed.last_read_at)}{_zone(feed)}{_files(feed)}")
         for feed in report.feeds
     ]
     return lines + [("buffer", line) for line in _stats_lines(report.buffer)]
@@ -105,13 +111,25 @@ def _stats_lines(counts: BufferStats) -> list[str]:
     ]
     lines += [f"set aside: {item.records} ({item.kind}, {item.reason})" for item in counts.quarantine]
     for tally in counts.tallies:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(tally.counts.items()))
-        lines.append(f"{tally.day} {tally.feed}: {kinds}")
-    return lines
+        if not tally.feed:
+            lines += [f"whole buffer: {kind} {count}" for kind, count in sorted(tally.counts.items())]
+    return lines + [account_line(account) for account in counts.accounts]
 
 
 def _time(moment: object) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "never"
+
+
+def _zone(feed: FeedStatus) -> str:
+    """Say if the feed's times are of another zone than the site's."""
+    if feed.zone_fits is not False:
+        return ""
+    return f"; its times do not fit site.timezone, {' or '.join(feed.zones_that_fit) or 'and no zone'} would fit"
+
+
+def _files(feed: FeedStatus) -> str:
+    """Say which files could not be read, or not to their end."""
+    return "".join(f"; {problem} {count}" for problem, count in sorted(feed.file_problems.items()))
 
 
 def _because(problem: str | None) -> str:

@@ -1,6 +1,7 @@
 """The uplink over HTTPS with the machine's certificate: batches up, verdicts down.
 
-Rules: one kept-alive connection; no redirect is followed, no proxy of the environment is used, no cookie is kept; an
+Rules: one kept-alive connection for batches, and one for reports, which so hold up no batch; no redirect is followed,
+no proxy of the environment is used, no cookie is kept; an
 answer is read up to ``MAX_ANSWER_BYTES`` and never inflated. Only a verdict that fits its batch counts as delivered.
 A 4xx that judges the batch is a refusal for good (``UplinkError``); everything else that is no verdict is tried again.
 
@@ -24,15 +25,20 @@ from appliance.wire.codec import (
     WireError,
     decode_high_water,
     decode_problem,
+    decode_receipt,
     decode_verdict,
+    encode_completeness,
 )
+from appliance.wire.completeness import Completeness, Receipt
 from appliance.wire.limits import MAX_ANSWER_BYTES
 from appliance.wire.problem import RETRYABLE_STATUS
 
 BATCHES_PATH: Final = "/v1/ingest/batches"
 HIGH_WATER_PATH: Final = "/v1/ingest/high-water"
+COMPLETENESS_PATH: Final = "/v1/ingest/completeness"
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 TOTAL_TIMEOUT_SECONDS: Final = 60.0
+_BODY: Final = {"Content-Type": CONTENT_TYPE, "Content-Encoding": CONTENT_ENCODING}
 _HEADERS: Final = {"Accept": f"{CONTENT_TYPE}, application/problem+json", "Accept-Encoding": "identity"}
 
 
@@ -56,13 +62,18 @@ class HttpsUplink:
         self._url = url.rstrip("/")
         self._appliance = identity.appliance
         self._clock = clock
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=client_context(identity), limit=1),
-            timeout=aiohttp.ClientTimeout(total=total_timeout_seconds, connect=connect_timeout_seconds),
-            headers=_HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
+        tls = client_context(identity)
+        timeout = aiohttp.ClientTimeout(total=total_timeout_seconds, connect=connect_timeout_seconds)
+        self._session, self._report_session = (
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=tls, limit=1),
+                timeout=timeout,
+                headers=_HEADERS,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+            for _ in range(2)
         )
 
     async def __aenter__(self) -> Self:
@@ -72,12 +83,13 @@ class HttpsUplink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._session.close()
+        await self._report_session.close()
 
     async def send(self, batch: PendingBatch) -> Verdict:
         """Deliver one batch.
@@ -87,11 +99,7 @@ class HttpsUplink:
             UplinkUnavailableError: no verdict of this batch came; try again.
             UplinkError: refused for good, with the problem's code.
         """
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            "Content-Encoding": CONTENT_ENCODING,
-            "Idempotency-Key": f'"{self._appliance}/{batch.epoch}/{batch.sequence}"',
-        }
+        headers = _BODY | {"Idempotency-Key": f'"{self._appliance}/{batch.epoch}/{batch.sequence}"'}
         body = await self._request("POST", BATCHES_PATH, headers=headers, body=batch.body)
         try:
             verdict = decode_verdict(body)
@@ -108,12 +116,31 @@ class HttpsUplink:
         except WireError:
             raise UplinkUnavailableError("the answer is no high-water mark") from None
 
+    async def report(self, report: Completeness) -> Receipt:
+        """Say what is known of completeness. Raises as ``send``."""
+        content = encode_completeness(report)
+        body = await self._request("POST", COMPLETENESS_PATH, headers=_BODY, body=content, session=self._report_session)
+        try:
+            receipt = decode_receipt(body)
+        except WireError:
+            raise UplinkUnavailableError("the answer is no receipt") from None
+        fits = receipt.newest == report.number if receipt.stored else receipt.newest >= report.number
+        if receipt.number != report.number or not fits:
+            raise UplinkUnavailableError("the receipt is not of this report")
+        return receipt
+
     async def _request(
-        self, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> bytes:
         """Give the body of a 2xx answer."""
         try:
-            async with self._session.request(
+            async with (session or self._session).request(
                 method, self._url + path, headers=headers, data=body, allow_redirects=False
             ) as response:
                 content = await _read(response)

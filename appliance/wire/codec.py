@@ -6,7 +6,7 @@ path and the rule it broke, never its value. It bounds sizes before it inflates 
 
 import re
 from collections.abc import Sequence as SequenceOf
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ import zstandard
 
 from appliance.wire.batch import Batch, HighWater, Verdict
 from appliance.wire.call import Call
+from appliance.wire.completeness import Account, Completeness, Gap, Receipt
 from appliance.wire.limits import MAX_ANSWER_BYTES, MAX_COMPRESSED_BYTES, MAX_JSON_BYTES
 from appliance.wire.problem import Problem, ProblemCode
 
@@ -28,6 +29,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 _BATCH: Final = msgspec.json.Decoder(Batch)
 _VERDICT: Final = msgspec.json.Decoder(Verdict)
 _HIGH_WATER: Final = msgspec.json.Decoder(HighWater)
+_COMPLETENESS: Final = msgspec.json.Decoder(Completeness)
+_RECEIPT: Final = msgspec.json.Decoder(Receipt)
 _PROBLEM: Final = msgspec.json.Decoder(Problem)
 _PATH: Final = re.compile(r"`(\$[^`]*)`\Z")
 _RULE: Final = re.compile(r"^(Expected `[^`]*`|Object contains unknown field|Object missing required field `\w+`)")
@@ -52,7 +55,7 @@ def encode_lines(calls: SequenceOf[Call]) -> bytes:
     return _ENCODER.encode_lines(calls)
 
 
-def encode_answer(message: Verdict | HighWater | Problem) -> bytes:
+def encode_answer(message: Verdict | HighWater | Receipt | Problem) -> bytes:
     """A receiver's answer as JSON."""
     return _ENCODER.encode(message)
 
@@ -68,17 +71,49 @@ def decode_batch(body: bytes) -> Batch:
     Raises:
         WireError: ``batch_too_large``, ``encoding_unsupported`` or ``batch_invalid``.
     """
-    text = _inflate(body)
-    try:
-        batch = _BATCH.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(ProblemCode.BATCH_INVALID, _describe(error)) from None
+    batch = _decode_body(_BATCH, body)
     for index, call in enumerate(batch.records):
         if not all(_is_exact(time) for time in (call.started_at, call.answered_at, call.ended_at)):
             raise WireError(ProblemCode.BATCH_INVALID, f"a time is not UTC to the millisecond at $.records[{index}]")
-    if _ENCODER.encode(batch) != text:
-        raise WireError(ProblemCode.BATCH_INVALID, "the JSON is not in canonical form")
     return batch
+
+
+def encode_completeness(report: Completeness) -> bytes:
+    """The body of a report, in the form of ``encode_batch``."""
+    return _deflate(_ENCODER.encode(report))
+
+
+def decode_completeness(body: bytes) -> Completeness:
+    """Read a report's body. Raises as ``decode_batch``."""
+    report = _decode_body(_COMPLETENESS, body)
+    for index, account in enumerate(report.accounts):
+        if not _is_account(account):
+            raise WireError(ProblemCode.BATCH_INVALID, f"a day or a time is none at $.accounts[{index}]")
+    if len({(account.feed, account.day) for account in report.accounts}) < len(report.accounts):
+        raise WireError(ProblemCode.BATCH_INVALID, "a feed and day stands twice at $.accounts")
+    return report
+
+
+def is_reportable(account: Account) -> bool:
+    """Whether an account may leave: one whose stored counts or names were damaged is none of the contract."""
+    try:
+        return _is_account(msgspec.json.decode(_ENCODER.encode(account), type=Account))
+    except msgspec.MsgspecError:
+        return False
+
+
+def is_exact_gap(gap: Gap) -> bool:
+    """Whether a gap's times are UTC, to the millisecond at most, and in order."""
+    return _is_exact(gap.began_at) and _is_exact(gap.ended_at) and gap.began_at <= gap.ended_at
+
+
+def decode_receipt(body: bytes) -> Receipt:
+    """Read the answer to a report.
+
+    Raises:
+        WireError: ``malformed_request``.
+    """
+    return _decode_answer(_RECEIPT, body)
 
 
 def decode_verdict(body: bytes) -> Verdict:
@@ -115,6 +150,26 @@ def _decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(ProblemCode.MALFORMED_REQUEST, _describe(error)) from None
+
+
+def _decode_body(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    text = _inflate(body)
+    try:
+        message = decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(ProblemCode.BATCH_INVALID, _describe(error)) from None
+    if _ENCODER.encode(message) != text:
+        raise WireError(ProblemCode.BATCH_INVALID, "the JSON is not in canonical form")
+    return message
+
+
+def _is_account(account: Account) -> bool:
+    """Whether the day exists and the gaps are exact and in order: what a pattern cannot say."""
+    try:
+        date.fromisoformat(account.day)
+    except ValueError:
+        return False
+    return all(map(is_exact_gap, account.gaps))
 
 
 def _is_exact(time: datetime | None) -> bool:

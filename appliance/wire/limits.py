@@ -22,3 +22,15 @@ MAX_CLEAR_DIGITS: Final = 4
 
 MAX_DURATION_SECONDS: Final = 31 * 86_400
 """A longer call is a broken record, whatever the PBX says."""
+
+MAX_ACCOUNTS_PER_REPORT: Final = 400
+"""Feeds and days in one report of completeness; what is more goes into the next."""
+
+MAX_GAPS_PER_ACCOUNT: Final = 50
+"""More gaps of one feed and day are merged, one for each cause."""
+
+MAX_REASONS_PER_ACCOUNT: Final = 100
+"""Each kind and reason code stands once."""
+
+MAX_COUNT: Final = 999_999_999
+"""Of lines or records of one feed and day; a count that is larger is damaged."""

@@ -14,8 +14,9 @@ from appliance.ports import BufferStats, QuarantineCount, QuarantinedLine, Secre
 from appliance.status import FeedStatus, LinkStatus, Status, write_status
 from appliance.wire.batch import KeyProtection
 from appliance.wire.call import Call
+from appliance.wire.completeness import Gap, GapCause
 from tests.support.appliance_process import SETTINGS
-from tests.support.records import START, intake
+from tests.support.records import START, account, intake
 
 DEMO = Path(__file__).parents[1] / "testdata/demo"
 HOSTILE = b'"","0470998877","201","from-trunk","""Eve Hacker"" <0470998877>","SIP/trunk-1","x"\n'
@@ -155,6 +156,25 @@ def test_dialects_says_what_identifies_a_record_and_what_may_be_lost(capsys: pyt
         assert label in out
 
 
+def test_preview_tells_a_wrong_time_zone_and_names_one_that_fits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The demo's PBX stands in Brussels; a site in Azores time is off by two hours, and is told so."""
+    wrong = (DEMO / "site.toml").read_text(encoding="utf-8").replace("Europe/Brussels", "Atlantic/Azores")
+    (tmp_path / "site.toml").write_text(wrong, encoding="utf-8")
+    options = ["--site", tmp_path / "site.toml", "--summary-json", tmp_path / "summary.json"]
+    assert run("preview", "--dialect", "asterisk_csv", *options, DEMO / "Master.csv") == 0
+    err = capsys.readouterr().err
+    assert "warning: the times do not fit Atlantic/Azores" in err
+    assert "Europe/Brussels" in err
+    zone = json.loads((tmp_path / "summary.json").read_bytes())["zone"]
+    assert (zone["configured"], zone["fits"], zone["would_fit"][0]) == ("Atlantic/Azores", False, "Europe/Brussels")
+    options[1] = DEMO / "site.toml"
+    assert run("preview", "--dialect", "asterisk_csv", *options, DEMO / "Master.csv") == 0
+    assert "warning" not in capsys.readouterr().err
+    assert json.loads((tmp_path / "summary.json").read_bytes())["zone"]["fits"] is True
+
+
 def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In words for an installer, and as JSON for machines."""
     assert run("status", "--settings", settings) == 1
@@ -169,7 +189,10 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
         key_protection=KeyProtection.FILE,
         certificate_expires_at=START + timedelta(days=7),
         link=LinkStatus("unavailable", "https://receiver", START, "uplink_unavailable"),
-        feeds=[FeedStatus("main", "asterisk_csv", "waiting", None)],
+        feeds=[
+            FeedStatus("main", "asterisk_csv", "waiting", None, zone_fits=False, zones_that_fit=["Europe/Lisbon"]),
+            FeedStatus("other", "asterisk_csv", "waiting", None, zone_fits=False),
+        ],
         buffer=BufferStats(
             1,
             2,
@@ -178,7 +201,16 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
             2**20,
             3,
             [QuarantineCount("line", "column_count", 4)],
-            [Tally("main", "2026-10-20", {"read": 6, "recorded": 2})],
+            [Tally("", "", {"salvaged": 1}), Tally("main", "2026-10-20", {"read": 12, "recorded": 9})],
+            [
+                account(
+                    gaps=[
+                        Gap(START, START + timedelta(minutes=5), 12, GapCause.BUFFER_FULL),
+                        Gap(START, START, None, GapCause.DISCONNECTED),
+                    ]
+                ),
+                account(day="2026-10-21", read=13, waiting=3, held=0, ignored=0, chain_broken=1),
+            ],
         ),
     )
     write_status(settings.parent / "state", report)
@@ -188,10 +220,18 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
         "edge-a (tenant tenant-a)",
         "level 1 of 3",
         "https://receiver: unavailable (uplink_unavailable)",
-        "asterisk_csv: waiting, last read never",
+        "asterisk_csv: waiting, last read never; its times do not fit site.timezone, Europe/Lisbon would fit",
+        "its times do not fit site.timezone, and no zone would fit",
         "2 records in 1 batches wait",
         "set aside: 4 (line, column_count)",
-        "2026-10-20 main: read 6, recorded 2",
+        "completeness  reported never",
+        "whole buffer: salvaged 1",
+        "2026-10-20 main: read 12 = recorded 9 + quarantined 1 + ignored 1 + held 1; recorded 9 = waiting 2 + ",
+        "waiting 2 + acknowledged 3 + duplicate 1 + refused 1 + set aside 1 + lost 1; gap 2026",
+        "gap 2026-10-20 08:00:00 to 2026-10-20 08:05:00 UTC, about 12 records (buffer full); ",
+        "gap 2026-10-20 08:00:00 to 2026-10-20 08:00:00 UTC, an unknown number of records (disconnected)\n",
+        "2026-10-21 main: read 13 = recorded 9 + quarantined 1; ",
+        "; batches were taken out or altered 1 times; DOES NOT BALANCE: 3 lines and -1 records unaccounted for\n",
     ):
         assert text in out
     assert run("status", "--json", "--settings", settings) == 0

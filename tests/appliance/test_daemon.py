@@ -21,9 +21,10 @@ from appliance.sealing.secret_store import SecretStore
 from appliance.settings import Settings, load_settings
 from appliance.sources.file_source import FileSource
 from appliance.status import FILE_NAME, Status, read_status
-from appliance.uplink.https_uplink import HttpsUplink
+from appliance.uplink.https_uplink import COMPLETENESS_PATH, HttpsUplink
 from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
-from appliance.wire.codec import encode_answer
+from appliance.wire.codec import decode_completeness, encode_answer
+from appliance.wire.completeness import Account, Receipt
 from appliance.wire.problem import PROBLEM_MEDIA_TYPE, ProblemCode, problem
 from tests.support.appliance_process import SETTINGS
 from tests.support.cdr_generator import generate
@@ -51,6 +52,7 @@ class Receiver:
 
     def __init__(self, *failures: Callable[[Request], Reply]) -> None:
         self.failures = list(failures)
+        self.accounts: dict[str, Account] = {}
         self.order: list[str] = []
         self.bodies: list[bytes] = []
         self.requests = 0
@@ -59,9 +61,17 @@ class Receiver:
         self.requests += 1
         if request.method == "GET":
             return reply(200, encode_answer(HighWater(0, 0)))
+        if request.path == COMPLETENESS_PATH:
+            return self.take_report(request)
         if self.failures:
             return self.failures.pop(0)(request)
         return self.accept(request)
+
+    def take_report(self, request: Request) -> Reply:
+        """Keep what is said of completeness."""
+        report = decode_completeness(request.body)
+        self.accounts |= {account.day: account for account in report.accounts}
+        return reply(200, encode_answer(Receipt(report.number, stored=True, newest=report.number)))
 
     def accept(self, request: Request) -> Reply:
         """Store what is new, and answer as the contract says."""
@@ -268,6 +278,22 @@ async def test_feed_states_are_reported(tmp_path: Path, caplog: pytest.LogCaptur
     assert feed.last_read_at is not None
     warnings = [record.getMessage() for record in caplog.records if "state=unreadable" in record.getMessage()]
     assert warnings == ["feed=main state=unreadable code=source_unreadable"]
+
+
+async def test_the_receiver_is_told_what_became_of_every_line(tmp_path: Path) -> None:
+    """By itself, while it runs: in the end its account is the appliance's own, and balances."""
+    receiver = Receiver()
+    authority = Authority()
+    async with TlsPeer(server_context(authority), receiver) as peer:
+        site = SiteUnderTest(tmp_path, peer.url, authority.identity())
+        site.feed.write_bytes(generate(rows=120, seed=26))
+        async with site.running():
+            await until(lambda: site.is_drained() and list(receiver.accounts.values()) == site.status.buffer.accounts)
+    (account,) = receiver.accounts.values()
+    assert account.balanced
+    assert (account.acknowledged, account.waiting) == (len(receiver.order), 0)
+    assert site.status.completeness.last_problem is None
+    assert site.status.completeness.last_reported_at is not None
 
 
 async def test_a_broken_buffer_ends_the_appliance(tmp_path: Path) -> None:

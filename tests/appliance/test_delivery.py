@@ -5,8 +5,9 @@ from typing import TypeVar
 
 import pytest
 
-from appliance.delivery import LONGEST_WAIT_SECONDS, Delivery
+from appliance.delivery import Delivery
 from appliance.errors import ApplianceError, BufferFullError, BufferUnusableError, UplinkError, UplinkUnavailableError
+from appliance.policy.back_off import LONGEST_WAIT_SECONDS
 from appliance.policy.circuit import OPENS_AFTER
 from appliance.policy.rate_cap import RateCap
 from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes

@@ -7,7 +7,16 @@ import pytest
 
 from appliance.errors import UplinkError, UplinkUnavailableError
 from appliance.ports import BufferStats
-from appliance.status import FILE_NAME, FeedStatus, LinkRecorder, Status, StatusUnknownError, read_status, write_status
+from appliance.status import (
+    FILE_NAME,
+    FeedStatus,
+    LinkRecorder,
+    ReportRecorder,
+    Status,
+    StatusUnknownError,
+    read_status,
+    write_status,
+)
 from appliance.wire.batch import KeyProtection, Refusal, RefusalCode
 from tests.support.fake_clock import FakeClock
 from tests.support.records import START, verdict
@@ -26,7 +35,7 @@ def status() -> Status:
         certificate_expires_at=START + timedelta(days=7),
         link=LinkRecorder("https://receiver", FakeClock()).status,
         feeds=[FeedStatus("main", "asterisk_csv", "waiting", None)],
-        buffer=BufferStats(0, 0, 0, 4096, 2**20, 0, [], []),
+        buffer=BufferStats(0, 0, 0, 4096, 2**20, 0, [], [], []),
     )
 
 
@@ -70,3 +79,23 @@ def test_the_link_state_follows_delivery(caplog: pytest.LogCaptureFixture) -> No
     assert messages.count("link=unavailable problem=uplink_unavailable") == 1
     assert "link=ok refused_records=1" in messages
     assert any(message.startswith("buffer=older_copy") for message in messages)
+
+
+def test_the_state_of_reporting_follows_what_the_receiver_was_told(caplog: pytest.LogCaptureFixture) -> None:
+    """The time of the last report outlives a failure; each change is logged once."""
+    caplog.set_level("INFO")
+    clock = FakeClock()
+    recorder = ReportRecorder(clock)
+    assert recorder.status.last_reported_at is None
+    recorder.reported()
+    recorder.unreported(UplinkUnavailableError("away"))
+    recorder.unreported(UplinkUnavailableError("away"))
+    assert (recorder.status.last_reported_at, recorder.status.last_problem) == (clock.now(), "uplink_unavailable")
+    recorder.unreported(UplinkError("no", problem_code="batch_invalid"))
+    recorder.reported()
+    assert recorder.status.last_problem is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "completeness=uplink_unavailable",
+        "completeness=batch_invalid",
+        "completeness=reported",
+    ]

@@ -158,7 +158,7 @@ def bench_commits(_only: str | None = None) -> Iterator[Figure]:
         def encrypted() -> None:
             buffer = open_buffer(Path(name) / f"sealed-{next(runs)}.db")
             for _ in range(20):
-                buffer.append(Intake("bench", "2026-01-01", calls, (), 0, b"position"))
+                buffer.append(Intake("bench", "2026-01-01", len(calls), calls, (), 0, 0, (), b"position"))
             buffer.close()
 
         def plain() -> None:

@@ -24,9 +24,10 @@ from appliance.intake import FeedIntake
 from appliance.ports import SecretBytes
 from appliance.settings import load_settings
 from appliance.sources.file_source import FileSource
-from appliance.uplink.https_uplink import HttpsUplink
+from appliance.uplink.https_uplink import COMPLETENESS_PATH, HttpsUplink
 from appliance.wire.batch import Batch, HighWater, KeyProtection
-from appliance.wire.codec import encode_answer
+from appliance.wire.codec import decode_completeness, encode_answer
+from appliance.wire.completeness import Receipt
 from tests.support.appliance_process import SETTINGS
 from tests.support.cdr_generator import generate
 from tests.support.leaks import forbidden, found
@@ -69,6 +70,9 @@ class Receiver:
     def __call__(self, request: Request) -> Reply:
         if request.method == "GET":
             return reply(200, encode_answer(HighWater(0, 0)))
+        if request.path == COMPLETENESS_PATH:
+            number = decode_completeness(request.body).number
+            return reply(200, encode_answer(Receipt(number, stored=True, newest=number)))
         batch = msgspec.json.decode(zstandard.decompress(request.body), type=Batch)
         self.records += len(batch.records)
         if self.records >= self.expected:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from appliance.ports import Intake, QuarantinedLine
 from appliance.wire.batch import HighWater, Refusal, Verdict
 from appliance.wire.call import NIBBLE_LETTERS, Call, Category, Direction, Disposition, Party
+from appliance.wire.completeness import Account, Gap
 
 START = datetime(2026, 10, 20, 8, 0, tzinfo=UTC)
 
@@ -51,14 +53,20 @@ def intake(
     feed: str = "main",
     quarantined: Sequence[QuarantinedLine] = (),
     ignored: int = 0,
+    held: int = 0,
+    gaps: Sequence[Gap] = (),
+    day: str = "2026-10-20",
 ) -> Intake:
     """One read of ``feed`` that gave a call for each number."""
     return Intake(
         feed=feed,
-        day="2026-10-20",
+        day=day,
+        read=len(numbers) + len(quarantined) + ignored + held,
         calls=[call(number, feed=feed) for number in numbers],
         quarantined=quarantined,
         ignored=ignored,
+        held=held,
+        gaps=gaps,
         position=position,
     )
 
@@ -68,3 +76,26 @@ def verdict(
 ) -> Verdict:
     """An honest answer that raises the high-water mark to the batch itself."""
     return Verdict(epoch, sequence, accepted, duplicate, list(refused), HighWater(epoch, sequence))
+
+
+def account(**changes: Any) -> Account:
+    """A day of 12 lines, of which two records wait; it balances unless ``changes`` say otherwise."""
+    values: dict[str, Any] = {
+        "feed": "main",
+        "day": "2026-10-20",
+        "read": 12,
+        "recorded": 9,
+        "quarantined": 1,
+        "ignored": 1,
+        "held": 1,
+        "waiting": 2,
+        "acknowledged": 3,
+        "duplicate": 1,
+        "refused": 1,
+        "set_aside": 1,
+        "lost": 1,
+        "chain_broken": 0,
+        "reasons": [],
+        "gaps": [],
+    }
+    return Account(**values | changes)

@@ -1,12 +1,13 @@
 """Hypothesis strategies for the wire's types: every value that the contract allows, short lists."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import strategies as st
 
 from appliance.wire.batch import Batch, KeyProtection
 from appliance.wire.call import NIBBLE_LETTERS, Call, Category, Direction, Disposition, Party
-from appliance.wire.limits import MAX_DURATION_SECONDS
+from appliance.wire.completeness import Account, Completeness, Gap, GapCause, ReasonCount
+from appliance.wire.limits import MAX_COUNT, MAX_DURATION_SECONDS
 
 tokens = st.text(NIBBLE_LETTERS, min_size=32, max_size=32)
 versions = st.integers(1, 9999)
@@ -53,3 +54,41 @@ def batches() -> st.SearchStrategy[Batch]:
         key_protection=st.sampled_from(KeyProtection),
         records=st.lists(calls, min_size=1, max_size=3),
     )
+
+
+counts = st.integers(0, MAX_COUNT)
+gaps = st.builds(
+    lambda moments, records, cause: Gap(min(moments), max(moments), records, cause),
+    st.tuples(times, times),
+    st.none() | counts,
+    st.sampled_from(GapCause),
+)
+accounts = st.builds(
+    Account,
+    feed=st.sampled_from(["main", "branch-two", "a", "z9"]),
+    day=st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(str),
+    held=st.integers(-MAX_COUNT, MAX_COUNT),
+    reasons=st.lists(
+        st.builds(
+            ReasonCount,
+            kind=st.sampled_from(["line", "record", "batch"]),
+            reason=st.sampled_from(["column_count", "binary", "http_422"]),
+            records=counts,
+        ),
+        max_size=3,
+    ),
+    gaps=st.lists(gaps, max_size=3),
+    **dict.fromkeys(
+        [
+            *("read", "recorded", "quarantined", "ignored", "waiting", "acknowledged", "duplicate", "refused"),
+            *("set_aside", "lost", "chain_broken"),
+        ],
+        counts,
+    ),
+)
+
+
+def reports() -> st.SearchStrategy[Completeness]:
+    """Reports of one to three accounts."""
+    listed = st.lists(accounts, min_size=1, max_size=3, unique_by=lambda item: (item.feed, item.day))
+    return st.builds(Completeness, number=st.integers(1, 2**53 - 1), accounts=listed)

@@ -7,6 +7,7 @@ import pytest
 
 from appliance.wire.batch import Batch, HighWater, KeyProtection, Refusal, RefusalCode, Verdict
 from appliance.wire.call import Call, Category, Direction, Disposition, Party
+from appliance.wire.completeness import Account, Completeness, Gap, GapCause, ReasonCount, Receipt
 from appliance.wire.limits import MAX_CLEAR_DIGITS
 from appliance.wire.problem import Problem
 
@@ -20,9 +21,18 @@ FIELDS: dict[type[msgspec.Struct], str] = {
     HighWater: "epoch sequence",
     Refusal: "index code",
     Verdict: "epoch sequence accepted duplicate refused high_water",
+    Completeness: "number accounts",
+    Account: (
+        "feed day read recorded quarantined ignored held waiting acknowledged duplicate refused set_aside lost "
+        "chain_broken reasons gaps"
+    ),
+    ReasonCount: "kind reason records",
+    Gap: "began_at ended_at records cause",
+    Receipt: "number stored newest",
     Problem: "type title status code detail hint",
 }
 VALUES: dict[type[StrEnum], str] = {
+    GapCause: "buffer_full disconnected sequence_gap torn too_long",
     Category: "external internal emergency short service withheld uri unknown",
     Direction: "inbound outbound internal transit unknown",
     Disposition: "answered no_answer busy failed congestion unknown",
