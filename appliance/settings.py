@@ -10,7 +10,7 @@ import re
 import tomllib
 from datetime import tzinfo
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 from appliance.cdr.dialect import Layout
 from appliance.errors import SettingsError
 from appliance.numbering.countries import COUNTRIES
-from appliance.numbering.plan import NumberingPlan
+from appliance.numbering.plan import CARRIER_PREFIX, OUTSIDE_LINE, PREFIX, WITHHOLD_PREFIX, NumberingPlan
 from appliance.ports import SecretBytes
 from appliance.wire.call import DialectName, FeedId
 from appliance.wire.limits import MAX_CLEAR_DIGITS
@@ -35,6 +35,7 @@ _PORT: Final = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _COUNTRY: Final = rf"^(?:{'|'.join(sorted(COUNTRIES))})\Z"
+_Prefix = Annotated[str, Meta(pattern=rf"^{PREFIX}\Z")]
 _MACHINE_ID: Final = re.compile(r"[0-9a-f]{32}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNFIT: Final = "matching regex"
@@ -52,19 +53,34 @@ class Site(Struct, frozen=True, kw_only=True):
         str, Meta(pattern=_COUNTRY, description="The country whose numbers the site dials, ISO 3166-1 alpha-2")
     ]
     national_prefix: Annotated[
-        str, Meta(pattern=r"^[0-9]{0,5}\Z", description="Up to 5 digits before a national number")
-    ] = "0"
-    international_prefix: Annotated[
-        str, Meta(pattern=r"^[0-9]{1,5}\Z", description="1 to 5 digits before a country code")
-    ] = "00"
-    outside_line: Annotated[
-        Annotated[str, Meta(pattern=r"^[0-9]{1,5}\Z")] | None,
-        Meta(description="1 to 5 digits dialled for an outside line; leave it out if there are none"),
+        Annotated[str, Meta(pattern=rf"^(?:{PREFIX})?\Z")] | None,
+        Meta(description="Up to 5 digits before a national number; leave it out for the country's own"),
     ] = None
+    international_prefix: Annotated[
+        _Prefix | None, Meta(description="1 to 5 digits before a country code; leave it out for the country's own")
+    ] = None
+    outside_line: Annotated[
+        _Prefix | None, Meta(description="1 to 5 digits dialled for an outside line; leave it out if there are none")
+    ] = None
+    outside_lines: Annotated[
+        tuple[Annotated[str, Meta(pattern=rf"^{OUTSIDE_LINE}\Z")], ...],
+        Meta(max_length=32, description="More codes for an outside line or a trunk, 1 to 8 digits, `*` or `#` each"),
+    ] = ()
     extension_lengths: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=8)], ...],
         Meta(min_length=1, max_length=8, description="How many digits the site's own extensions have"),
     ] = (2, 3, 4, 5)
+    area_code: Annotated[
+        _Prefix | None, Meta(description="1 to 5 digits that may be left out in the site's own area, no prefix before")
+    ] = None
+    withhold_prefixes: Annotated[
+        Annotated[tuple[Annotated[str, Meta(pattern=rf"^{WITHHOLD_PREFIX}\Z")], ...], Meta(max_length=32)] | None,
+        Meta(description="Codes that hide or show the caller; leave it out for the country's own"),
+    ] = None
+    carrier_prefixes: Annotated[
+        Annotated[tuple[Annotated[str, Meta(pattern=rf"^{CARRIER_PREFIX}\Z")], ...], Meta(max_length=32)] | None,
+        Meta(description="Codes that choose a carrier, `x` for any digit; leave it out for the country's own"),
+    ] = None
 
     @property
     def plan(self) -> NumberingPlan:
@@ -74,7 +90,11 @@ class Site(Struct, frozen=True, kw_only=True):
             national_prefix=self.national_prefix,
             international_prefix=self.international_prefix,
             outside_line=self.outside_line,
+            outside_lines=self.outside_lines,
             extension_lengths=self.extension_lengths,
+            area_code=self.area_code,
+            withhold_prefixes=self.withhold_prefixes,
+            carrier_prefixes=self.carrier_prefixes,
         )
 
 
@@ -137,12 +157,19 @@ class ReceiverSettings(Struct, frozen=True, kw_only=True):
     ] = 1024
 
 
+class FilePattern(PurePosixPath):
+    """An absolute path whose components may hold `*`, `?` and `[...]`."""
+
+
 class FeedSettings(Struct, frozen=True, kw_only=True):
-    """One file that the PBX writes."""
+    """The file, or the files, that the PBX writes."""
 
     id: FeedId
     dialect: DialectName
-    path: Annotated[Path, Meta(description="Absolute path of the file, without `*`, `?`, `[` or `]`")]
+    path: Annotated[
+        FilePattern,
+        Meta(description="Absolute path of the file; `*`, `?` and `[...]` name several, within one folder name each"),
+    ]
     layout: Layout = Layout()
 
 
@@ -175,7 +202,7 @@ class Settings(SiteSettings, frozen=True, kw_only=True):
             before = self.feeds[:place]
             if any(other.id == feed.id for other in before):
                 mistakes.append(f"feeds[{place}].id: an earlier feed has it")
-            if any(other.path == feed.path for other in before):
+            if any(feed.path.match(str(other.path)) or other.path.match(str(feed.path)) for other in before):
                 mistakes.append(f"feeds[{place}].path: an earlier feed reads it")
         if mistakes:
             raise SettingsError(mistakes)
@@ -335,8 +362,8 @@ def _convert(kind: type, value: object) -> object:
     """What msgspec does not convert itself, paths and zones; it turns a ValueError into a mistake."""
     if not isinstance(value, str):
         raise ValueError("Expected `str`")  # noqa: TRY004 - msgspec passes a TypeError on as a bug of the hook
-    if kind is Path:
-        return _absolute(value)
+    if kind is Path or kind is FilePattern:
+        return _absolute(value, kind)
     if not _ZONE.fullmatch(value):
         raise ValueError(_UNFIT)
     try:
@@ -345,10 +372,12 @@ def _convert(kind: type, value: object) -> object:
         raise ValueError(_UNFIT) from None
 
 
-def _absolute(value: str) -> Path:
-    if not value.startswith("/") or re.search(r"[\x00*?\[\]]", value):
+def _absolute(value: str, kind: type[Path | FilePattern]) -> Path | FilePattern:
+    """A path; only a feed's may be a pattern, and it names files, not the root."""
+    forbidden = r"[\x00*?\[\]]" if kind is Path else r"\x00|/\Z|/\.\.?(?:/|\Z)"
+    if not value.startswith("/") or re.search(forbidden, value):
         raise ValueError(_UNFIT)
-    return Path(value)
+    return kind(value)
 
 
 def _describe(text: str, description: str, path: str) -> str:

@@ -1,103 +1,141 @@
 """The numbering plan of a site: what must be known to tell one person's number from another's spelling of it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import Final, Self
 
 from msgspec import Struct
 
 from appliance.errors import SettingsError
-from appliance.numbering.countries import CALLING_CODES, COUNTRIES, CallingCode
+from appliance.numbering.countries import COUNTRIES, Country
+from appliance.numbering.dialling_codes import usual_carrier_prefixes, usual_withhold_prefixes
+from appliance.numbering.ways import Access, Ways
 
-_MAX_PREFIX: Final = 5
-_MAX_EXTENSION: Final = 8
+PREFIX: Final = r"[0-9]{1,5}"
+OUTSIDE_LINE: Final = r"[0-9*#]{1,8}"
+WITHHOLD_PREFIX: Final = r"[0-9*#]{2,8}"
+CARRIER_PREFIX: Final = r"(?=.{2,8}\Z)[0-9]+x*"
+MAX_EXTENSION: Final = 8
+_FORMS: Final = {
+    "national_prefix": (PREFIX, "not up to 5 digits"),
+    "international_prefix": (PREFIX, "not up to 5 digits"),
+    "outside_line": (PREFIX, "not up to 5 digits"),
+    "area_code": (PREFIX, "not up to 5 digits"),
+    "outside_lines": (OUTSIDE_LINE, "not all of 1 to 8 digits, * or #"),
+    "withhold_prefixes": (WITHHOLD_PREFIX, "not all of 2 to 8 digits, * or #"),
+    "carrier_prefixes": (CARRIER_PREFIX, "not all of 2 to 8 digits, the last ones x for any digit"),
+}
+"""What an option's values look like, and what to say of one that does not."""
 _ANYWHERE: Final = frozenset({"112"})
 """ITU-T E.161.1: networks accept 112 from mobiles everywhere; the EU's number on every line (2018/1972, art. 109)."""
 
 
-class Way(Struct, frozen=True):
-    """One way to read digits: if they begin with ``prefix``, the rest is international or national."""
-
-    prefix: str
-    international: bool
-
-
-class NumberingPlan(Struct, frozen=True):
+class NumberingPlan(Struct, frozen=True, kw_only=True):
     """A site's plan, checked; made by ``parse`` alone."""
 
-    country: str
-    code: CallingCode
-    outside_line: str
-    """Empty where none is dialled."""
+    home: Country
+    is_valid: Callable[[str], object]
+    """As ``home.is_valid``, with ``+`` and calling code before the number, and without what a call of that costs."""
+    code_length: int
+    """Characters of ``+`` and the calling code."""
+    outside_lines: tuple[str, ...]
+    """In digits; empty where none is dialled."""
     extension_lengths: frozenset[int]
-    emergencies: frozenset[str]
-    """As they are dialled, with and without the outside line."""
-    dialled_ways: tuple[Way, ...]
-    """For a number that was dialled at the site, in the order in which they are tried."""
-    presented_ways: tuple[Way, ...]
-    """For a number that came with a call."""
+    emergencies: dict[str, str]
+    """What is dialled, with and without an outside line, to the emergency number that it reaches."""
+    dialled_ways: Ways
+    presented_ways: Ways
+    foreign_ways: Ways
+    uncoded_ways: Ways
+    """What can follow a withhold or carrier code in digits."""
+    signed_codes: tuple[str, ...]
+    """Withhold codes and outside lines with a ``*`` or ``#``, the longest first."""
+    longest_inside: int
+    """No extension or emergency number has more digits."""
 
     @classmethod
-    def parse(
+    def parse(  # noqa: PLR0913 - one argument an option of the site
         cls,
         *,
         country: str,
-        national_prefix: str,
-        international_prefix: str,
+        national_prefix: str | None = None,
+        international_prefix: str | None = None,
         outside_line: str | None = None,
+        outside_lines: Iterable[str] = (),
         extension_lengths: Iterable[int] = (),
+        area_code: str | None = None,
+        withhold_prefixes: Iterable[str] | None = None,
+        carrier_prefixes: Iterable[str] | None = None,
     ) -> Self:
-        """Check plain values.
+        """Check plain values; what is None is as usual in the country.
 
         Raises:
             SettingsError: lists every mistake, with the option's path under ``site``.
         """
-        lengths = tuple(extension_lengths)
-        prefixes = {
-            "national_prefix": national_prefix,
-            "international_prefix": international_prefix or "?",
-            "outside_line": outside_line or "",
-        }
-        mistakes = [
-            f"site.{option}: not up to {_MAX_PREFIX} digits"
-            for option, prefix in prefixes.items()
-            if prefix and not (prefix.isascii() and prefix.isdecimal() and len(prefix) <= _MAX_PREFIX)
-        ]
+        lengths = frozenset(extension_lengths)
+        more_lines = tuple(outside_lines)
+        withhold = None if withhold_prefixes is None else tuple(withhold_prefixes)
+        carrier = None if carrier_prefixes is None else tuple(carrier_prefixes)
+        # An empty text is none, but for the international prefix: "" would make every number a foreign one.
+        mistakes = _mistakes(
+            national_prefix=[national_prefix] if national_prefix else [],
+            international_prefix=[] if international_prefix is None else [international_prefix],
+            outside_line=[outside_line] if outside_line else [],
+            area_code=[area_code] if area_code else [],
+            outside_lines=more_lines,
+            withhold_prefixes=withhold or (),
+            carrier_prefixes=carrier or (),
+        )
         if country not in COUNTRIES:
             mistakes.append("site.country: no ISO 3166 code of a country with a numbering plan")
-        if not all(1 <= length <= _MAX_EXTENSION for length in lengths):
-            mistakes.append(f"site.extension_lengths: not all between 1 and {_MAX_EXTENSION}")
+        if not all(1 <= length <= MAX_EXTENSION for length in lengths):
+            mistakes.append(f"site.extension_lengths: not all between 1 and {MAX_EXTENSION}")
         if mistakes:
             raise SettingsError(mistakes)
-        code = CALLING_CODES[COUNTRIES[country].calling_code]
-        emergencies = COUNTRIES[country].emergencies | _ANYWHERE
-        outside = outside_line or ""
+        home = COUNTRIES[country]
+        lines = (outside_line, *more_lines) if outside_line else more_lines
+        withhold = usual_withhold_prefixes(country, home.calling_code) if withhold is None else withhold
+        carrier = usual_carrier_prefixes(country) if carrier is None else carrier
+        access = Access(
+            home,
+            home.national_prefix if national_prefix is None else national_prefix,
+            # Where the country has several, its pattern knows them.
+            international_prefix or (home.international if home.international.isdecimal() else ""),
+            area_code or "",
+            tuple(line for line in lines if line.isdecimal()),
+            _longest_first(code for code in (*withhold, *carrier) if set(code).isdisjoint("*#")),
+        )
+        emergencies = _emergencies(home, access.outside_lines)
         return cls(
-            country=country,
-            code=code,
-            outside_line=outside,
-            extension_lengths=frozenset(lengths),
-            emergencies=emergencies | {outside + emergency for emergency in emergencies},
-            dialled_ways=_ways(code.digits, national_prefix, international_prefix, outside, dialled=True),
-            presented_ways=_ways(code.digits, national_prefix, international_prefix, outside, dialled=False),
+            home=home,
+            is_valid=re.compile(rf"\+{home.calling_code}(?:{home.pattern})", re.ASCII).fullmatch,
+            code_length=1 + len(home.calling_code),
+            outside_lines=access.outside_lines,
+            extension_lengths=lengths,
+            emergencies=emergencies,
+            dialled_ways=access.dialled(),
+            presented_ways=access.presented(),
+            foreign_ways=access.foreign(),
+            uncoded_ways=access._replace(codes=()).dialled(),
+            signed_codes=_longest_first(code for code in (*withhold, *lines) if not code.isdecimal()),
+            longest_inside=max((*lengths, *map(len, emergencies))),
         )
 
 
-def _ways(code: str, national: str, international: str, outside: str, *, dialled: bool) -> tuple[Way, ...]:
-    """Order the readings of digits without ``+``; the first one that gives a possible number holds.
+def _mistakes(**options: Iterable[str]) -> list[str]:
+    return [
+        f"site.{option}: {_FORMS[option][1]}"
+        for option, values in options.items()
+        if not all(re.fullmatch(_FORMS[option][0], value) for value in values)
+    ]
 
-    Dialled: what begins with the outside line was dialled to the public network, national before international,
-    because "0" + "03…" (Antwerp) is far more frequent than "00" + "3…" with the outside line already taken off.
-    Presented with a call: the outside line is only there if the PBX put it there for calling back, so it comes last.
-    Where the country has no national prefix, digits are first a national number (an Italian mobile 39x is no +39).
-    """
-    after_outside = [Way(outside + national, international=False)] if outside and national else []
-    after_outside += [Way(outside + international, international=True)] if outside else []
-    direct = [Way(international, international=True)]
-    direct += [Way(national, international=False)] if national else []
-    bare = [Way(code, international=False), Way("", international=False)]
-    bare = bare if national else bare[::-1]
-    outside_bare = [Way(outside, international=False)] if outside else []
-    usual = [Way("00", international=True), Way("011", international=True)]
-    if dialled:
-        return (*after_outside, *direct, *outside_bare, *bare, *usual)
-    return (*direct, *bare, *usual, *after_outside, *outside_bare)
+
+def _emergencies(home: Country, lines: Iterable[str]) -> dict[str, str]:
+    numbers = home.emergencies | _ANYWHERE
+    # A number that is one without the outside line is that one: 911 where 9 is dialled for a line, also if 11 is one.
+    return {line + number: number for line in lines for number in numbers} | {number: number for number in numbers}
+
+
+def _longest_first(codes: Iterable[str]) -> tuple[str, ...]:
+    """So that 1470 is not taken for 147 and a 0."""
+    return tuple(sorted(dict.fromkeys(codes), key=len, reverse=True))

@@ -1,6 +1,6 @@
 """Settings are read whole or refused whole, with every mistake listed."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -86,7 +86,7 @@ def test_a_site_file_is_read(file: Path) -> None:
     assert (place.zone.key, place.site.country, place.clear_digits) == ("Europe/Brussels", "BE", 2)
     assert (place.site.national_prefix, place.site.international_prefix) == ("0", "00")
     assert (place.site.outside_line, place.site.extension_lengths) == ("0", (3, 4))
-    assert (place.plan.outside_line, place.plan.extension_lengths) == ("0", frozenset({3, 4}))
+    assert (place.plan.outside_lines, place.plan.extension_lengths) == (("0",), frozenset({3, 4}))
 
 
 def test_the_optional_options_have_their_defaults(file: Path) -> None:
@@ -213,9 +213,9 @@ def test_a_plain_https_origin_is_taken(file: Path, url: str) -> None:
     assert load_settings(file).receiver.url == url
 
 
-@pytest.mark.parametrize("path", ["cdr.csv", "/srv/*.csv", "/srv/cdr?", "/srv/[a]", "/srv/\\u0000", ""])
-def test_a_feeds_path_is_absolute_and_no_pattern(file: Path, path: str) -> None:
-    """One feed is one file, wherever the process was started."""
+@pytest.mark.parametrize("path", ["cdr.csv", "*.csv", "/srv/\\u0000", "", "/", "/srv/cdr/", "/srv/../cdr", "/srv/."])
+def test_a_feeds_path_is_absolute_and_names_files(file: Path, path: str) -> None:
+    """A feed is the same files wherever the process was started, and whatever a link on the way points to."""
     (mistake,) = mistakes_with(file, "/var/log/asterisk/cdr-csv/Master.csv", path)
     assert mistake.startswith("feeds[0].path: wanted: ")
 
@@ -244,6 +244,31 @@ def test_no_site_may_raise_the_clear_digits_above_the_contract(file: Path, value
     """0 to 4, a whole number."""
     (mistake,) = mistakes_of(file, f"{SMALLEST}[privacy]\nclear_digits = {value}")
     assert mistake.startswith("privacy.clear_digits: expected `int`")
+
+
+@pytest.mark.parametrize("path", ["/srv/*.csv", "/srv/cdr?", "/srv/[a]*/*.xml", "/srv/cdr_*"])
+def test_a_feeds_path_may_name_several_files(file: Path, path: str) -> None:
+    """The wildcards of a shell, in any component."""
+    file.write_text(SMALLEST.replace("/var/log/asterisk/cdr-csv/Master.csv", path))
+    assert load_settings(file).feeds[0].path == PurePosixPath(path)
+
+
+def test_the_state_directory_is_one_place(file: Path) -> None:
+    """Only a feed's path may be a pattern."""
+    (mistake,) = mistakes_with(file, "/var/lib/natalia", "/var/lib/*")
+    assert mistake.startswith("appliance.state_directory: wanted: ")
+
+
+def test_a_feed_may_not_read_a_file_of_an_earlier_feeds_pattern(file: Path) -> None:
+    """It would count the calls in it twice, under two keys."""
+    feeds = "".join(
+        f'[[feeds]]\nid = "{name}"\ndialect = "asterisk_csv"\npath = "{path}"\n'
+        for name, path in (("a", "/srv/*.csv"), ("b", "/srv/b.csv"), ("c", "/srv/c.txt"), ("d", "/srv/c.*"))
+    )
+    assert mistakes_of(file, SMALLEST[: SMALLEST.index("[[feeds]]")] + feeds) == [
+        "feeds[1].path: an earlier feed reads it",
+        "feeds[3].path: an earlier feed reads it",
+    ]
 
 
 def test_two_feeds_may_share_neither_name_nor_file(file: Path) -> None:
