@@ -52,9 +52,13 @@ class AsteriskReader:
         width = len(row)
         # Columns that a layout does not have are read from this empty one.
         row.append("")
-        found = self._fitted(line, row, self._layouts.get(width, ()))
-        if found is not None:
-            return found
+        # ``_fitted`` written out: the call would cost each row a tenth of its time.
+        for layout in self._layouts.get(width, ()):
+            fields = fit(layout, row)
+            if fields is not None:
+                start = self._times.read(fields.start)
+                if start is not None:
+                    return self._records.make(line, fields, start)
         if not any(row):
             return None
         row.pop()

@@ -137,10 +137,6 @@ class DatedParser(ReaderParser[str]):
         """See ``dialect.LineParser``."""
         return (self._cdr.date_line,) if self._cdr.date_line else ()
 
-    def rewind(self, preceding: Sequence[Line]) -> None:
-        """See ``dialect.LineParser``; what was held may stand behind the file's head."""
-        super().rewind(sorted(preceding, key=lambda line: line.offset))
-
 
 def _length(fields: Fields) -> int | None:
     """Give whole seconds: a duration is ``HMMT``, T being tenths of a minute."""

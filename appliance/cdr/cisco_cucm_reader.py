@@ -162,10 +162,6 @@ class CucmParser(ReaderParser[Row]):
         super().__init__(reader, csv_rows())
         self._headers = reader.headers
 
-    def rewind(self, preceding: Sequence[Line]) -> None:
-        """See ``dialect.LineParser``; the headers that were held stand behind those of the file's head."""
-        super().rewind(sorted(preceding, key=lambda line: line.offset))
-
     def held(self) -> Sequence[Line]:
         """See ``dialect.LineParser``."""
         return self._headers()

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Literal, Protocol
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from appliance.cdr.framing import LineFramer
 from appliance.cdr.record import Line, Parsed
 from appliance.cdr.zone_check import ZoneCheck
+from appliance.errors import SettingsError
 
 
 class Layout(Struct, frozen=True, kw_only=True):
@@ -57,12 +58,16 @@ class LineParser(Protocol):
         """Give what the lines hold, in their order; ``now`` (UTC) bounds dates. Never raises on any bytes."""
         ...
 
-    def rewind(self, preceding: Sequence[Line]) -> None:
-        """Start in the middle of a file: take note of the lines before, which were recorded earlier."""
+    def rewind(self, preceding: Sequence[Line], *, held: Sequence[Line] = ()) -> None:
+        """Start in the middle of a file: take note of lines before it, which were recorded earlier.
+
+        ``preceding`` are those near the file's head and shortly before; ``held`` is what ``held`` gave when the file,
+        or the one before it, was left.
+        """
         ...
 
     def held(self) -> Sequence[Line]:
-        """Lines that wait for another: ``rewind`` must be shown them, oldest first, after a restart."""
+        """Lines that wait for another, or that later ones depend on: ``rewind`` must be shown them after a restart."""
         ...
 
     def finish(self) -> Parsed:
@@ -115,6 +120,19 @@ class Dialect(Struct, frozen=True, kw_only=True):
     """What cuts the feed's bytes."""
     options: frozenset[str] = frozenset()
     """Which options of ``Layout`` the dialect takes."""
+
+
+def start(dialect: Dialect, context: FeedContext) -> LineParser:
+    """Open a dialect for one file.
+
+    Raises:
+        SettingsError: the context's layout says something that the dialect does not take, or takes otherwise.
+    """
+    given = {field.name for field in structs.fields(Layout) if getattr(context.layout, field.name) != field.default}
+    surplus = sorted(given - dialect.options)
+    if surplus:
+        raise SettingsError([f"layout.{option}: the dialect {dialect.name} does not take it" for option in surplus])
+    return dialect.open(context)
 
 
 def unread(*names: str) -> dict[str, str]:

@@ -124,17 +124,10 @@ class JoinedLines(Generic[Made, Facts]):
                 tally.settle((line,), outcome)
         return Parsed(tally.records, tally.refused, tally.ignored)
 
-    def rewind(self, preceding: Sequence[Line]) -> None:
-        """See ``dialect.LineParser``.
-
-        The lines before begin with the file's first, at offset 0; what comes ahead of it was held. All of it was held
-        if every line waits and the last is not among those: as part of the lines before, it would have been held.
-        """
-        start = max((place for place, line in enumerate(preceding) if line.offset == 0), default=len(preceding))
-        held, before = preceding[:start], preceding[start:]
-        self.parse(before, now=EARLIEST)
-        if before and len(self.held()) == len(before) and before[-1] not in held:
-            held = preceding
+    def rewind(self, preceding: Sequence[Line], *, held: Sequence[Line] = ()) -> None:
+        """See ``dialect.LineParser``; the lines before are for what the joiner itself remembers."""
+        self.parse(preceding, now=EARLIEST)
+        self._lost = []
         self._forget()
         self.parse(held, now=EARLIEST)
         waiting = set(map(id, self.held()))

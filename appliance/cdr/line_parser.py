@@ -63,9 +63,9 @@ class ReaderParser(Generic[Made]):
                 refused.append(Refused(line, outcome))
         return Parsed(records, refused, len(lines) - len(records) - len(refused))
 
-    def rewind(self, preceding: Sequence[Line]) -> None:
+    def rewind(self, preceding: Sequence[Line], *, held: Sequence[Line] = ()) -> None:
         """See ``dialect.LineParser``."""
-        self.parse(preceding, now=EARLIEST)
+        self.parse(sorted([*held, *preceding], key=lambda line: line.offset), now=EARLIEST)
 
     def held(self) -> Sequence[Line]:
         """See ``dialect.LineParser``."""

@@ -218,7 +218,7 @@ def restarted(lines: Sequence[Line]) -> list[CallRecord]:
     for place, line in enumerate(lines):
         held = one.held()
         one = parser()
-        one.rewind([*held, *lines[:place]])
+        one.rewind(lines[:place], held=held)
         records += one.parse([line], now=NOW).records
     return records
 

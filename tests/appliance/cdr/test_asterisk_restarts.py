@@ -150,7 +150,7 @@ def test_a_call_goes_on_in_the_next_file_of_events() -> None:
     first, second = parser("asterisk_cel"), parser("asterisk_cel")
     opened = event("CHAN_START", 0, cidnum="0470112233", exten="201") + event("ANSWER", 5)
     assert first.parse(frame("asterisk_cel", opened), now=NOW).records == []
-    second.rewind(first.held())
+    second.rewind((), held=first.held())
     closed = event("HANGUP", 65) + event("CHAN_END", 65)
     parsed = second.parse(frame("asterisk_cel", closed), now=NOW)
     [record] = parsed.records

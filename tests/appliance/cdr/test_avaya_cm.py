@@ -106,7 +106,8 @@ def test_a_restart_keeps_the_date_record_however_far_back() -> None:
     one.parse(lines[:-1], now=NOW)
     [held] = one.held()
     assert held.content == b"10 20"
-    other.rewind([held, *lines[:10], *[item for item in lines[:-1] if item.offset > lines[-1].offset - REWIND_BYTES]])
+    near = [item for item in lines[:-1] if item.offset > lines[-1].offset - REWIND_BYTES]
+    other.rewind([*lines[:10], *near], held=[held])
     assert other.parse(lines[-1:], now=NOW) == one.parse(lines[-1:], now=NOW)
     assert one.parse(lines[-1:], now=NOW).records[0].ended_at.day == 20
 
@@ -115,7 +116,7 @@ def test_a_new_file_goes_on_with_the_last_date() -> None:
     """Files are rotated at any time of the day; the next date record counts, whatever its offset."""
     one = parser(layout(UNDATED))
     assert one.held() == ()
-    one.rewind([Line(900_000, b"10 19")])
+    one.rewind((), held=[Line(900_000, b"10 19")])
     [record] = one.parse(frame(line(items=UNDATED)), now=NOW).records
     assert record.ended_at.day == 19
     [record] = one.parse(frame(b"10 20\r\n" + line(items=UNDATED)), now=NOW).records

@@ -105,7 +105,7 @@ def test_a_header_in_the_middle_outlives_a_restart() -> None:
     assert held == lines[11]
     near = [line for line in lines[:-1] if line.offset < HEAD_BYTES or line.offset > lines[-1].offset - REWIND_BYTES]
     two = parser()
-    two.rewind([held, *near])
+    two.rewind(near, held=[held])
     assert two.parse(lines[-1:], now=NOW) == one.parse(lines[-1:], now=NOW)
     assert list(two.held()) == [held]
 

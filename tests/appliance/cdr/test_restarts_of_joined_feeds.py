@@ -112,7 +112,7 @@ def restarted(dialect: str, lines: Sequence[Line]) -> list[Parsed]:
             # In the gap itself there were more lines.
             continue
         held, one = one.held(), parser_of(dialect)
-        one.rewind([*held, *shown(lines, following)])
+        one.rewind(shown(lines, following), held=held)
         assert list(one.held()) == list(held)
     return [*parts, one.finish()]
 

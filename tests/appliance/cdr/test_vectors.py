@@ -41,7 +41,7 @@ def test_vector_in_any_chunks_and_with_restarts(vector: Path) -> None:
         parts.append(vectors.translation(one, [line], setup))
         held = one.held()
         one = vectors.translator(vector.parent.name, setup)
-        one.restart([*held, *lines[: place + 1]])
+        one.restart(lines[: place + 1], held=held)
     parts.append(one.finish())
     made = vectors.spelled(lines, parts)
     assert made == {key: setup[key] for key in made}
