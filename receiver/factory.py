@@ -25,6 +25,7 @@ from receiver.kms.local_authority import LocalFileAuthority
 from receiver.ports import CertificateAuthority, Clock
 from receiver.services.api_keys import ApiKeys
 from receiver.services.call_listing import CallListing
+from receiver.services.completeness import CompletenessIngest, CompletenessListing
 from receiver.services.ingest import IngestService
 from receiver.services.machine_certificates import MachineCertificates
 from receiver.services.server_certificate import ensure_server_certificate
@@ -66,6 +67,20 @@ class ProcessContext:
         async with _outages(), tenant_session(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
             certificates = MachineCertificates(session, clock=self.clock)
             yield IngestService(session, certificates=certificates, clock=self.clock)
+
+    @asynccontextmanager
+    async def reports(self, tenant_id: UUID) -> AsyncIterator[CompletenessIngest]:
+        """Reports of a tenant's appliance, by the role that cannot read calls."""
+        async with _outages(), tenant_session(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
+            certificates = MachineCertificates(session, clock=self.clock)
+            yield CompletenessIngest(session, certificates=certificates, clock=self.clock)
+
+    @asynccontextmanager
+    async def completeness(self, key: ApiKey) -> AsyncIterator[CompletenessListing]:
+        """What a tenant's appliances reported, for whoever proves ``key``. Raises as ``calls``."""
+        async with _outages(), tenant_session(self.engines[DatabaseRole.APP], tenant_id=key.tenant_id) as session:
+            keys = ApiKeys(session, clock=self.clock, pepper=self.pepper)
+            yield CompletenessListing(session, principal=await keys.authenticate(key))
 
     @asynccontextmanager
     async def calls(self, key: ApiKey) -> AsyncIterator[CallListing]:

@@ -16,39 +16,46 @@ from receiver.handlers.answers import described, json_answer
 router = APIRouter(prefix="/v1/ingest", tags=["ingest"])
 
 _MACHINE_ONLY: Final[dict[str, Any]] = {"security": [{"machineCertificate": []}]}
-_BATCH_BODY: Final[dict[str, Any]] = {
-    "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": True,
-            "description": 'Structured-field string "<appliance>/<epoch>/<sequence>"',
-            "schema": {"type": "string"},
-            "example": '"hq/7/42"',
-        },
-        {
-            "name": "Content-Encoding",
-            "in": "header",
-            "required": True,
-            "schema": {"type": "string", "enum": [CONTENT_ENCODING]},
-        },
-    ],
-    "requestBody": {
+
+
+def _body_of(schema: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    encoding = {
+        "name": "Content-Encoding",
+        "in": "header",
         "required": True,
-        "description": "One zstd frame that declares its content size; the JSON is in canonical form",
-        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Batch"}}},
-    },
+        "schema": {"type": "string", "enum": [CONTENT_ENCODING]},
+    }
+    return {
+        "parameters": [*parameters, encoding],
+        "requestBody": {
+            "required": True,
+            "description": "One zstd frame that declares its content size; the JSON is in canonical form",
+            "content": {CONTENT_TYPE: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+        },
+    }
+
+
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": 'Structured-field string "<appliance>/<epoch>/<sequence>"',
+    "schema": {"type": "string"},
+    "example": '"hq/7/42"',
 }
-_RECEIVE_PROBLEMS: Final = [
+_BODY_PROBLEMS: Final = [
     ProblemCode.MALFORMED_REQUEST,
     ProblemCode.UNAUTHENTICATED,
     ProblemCode.FORBIDDEN,
-    ProblemCode.IDEMPOTENCY_KEY_MISSING,
-    ProblemCode.IDEMPOTENCY_KEY_REUSED,
-    ProblemCode.IDEMPOTENCY_KEY_MISMATCH,
     ProblemCode.BATCH_TOO_LARGE,
     ProblemCode.BATCH_INVALID,
     ProblemCode.ENCODING_UNSUPPORTED,
+]
+_RECEIVE_PROBLEMS: Final = [
+    *_BODY_PROBLEMS,
+    ProblemCode.IDEMPOTENCY_KEY_MISSING,
+    ProblemCode.IDEMPOTENCY_KEY_REUSED,
+    ProblemCode.IDEMPOTENCY_KEY_MISMATCH,
 ]
 
 
@@ -57,7 +64,7 @@ _RECEIVE_PROBLEMS: Final = [
     operation_id="postBatch",
     summary="Deliver one batch, once",
     responses=described("Verdict", problems=_RECEIVE_PROBLEMS),
-    openapi_extra=_MACHINE_ONLY | _BATCH_BODY,
+    openapi_extra=_MACHINE_ONLY | _body_of("Batch", _IDEMPOTENCY_KEY),
 )
 async def post_batch(request: Request, context: Context, machine: Machine) -> Response:
     """Store a batch and give a verdict on every record; a retry is given the same answer."""
@@ -68,6 +75,22 @@ async def post_batch(request: Request, context: Context, machine: Machine) -> Re
     async with context.ingest(machine.name.tenant_id) as service:
         answer = await service.receive(machine, key=key, body=body)
     return json_answer(answer)
+
+
+@router.post(
+    "/completeness",
+    operation_id="postCompleteness",
+    summary="Say what became of every line, a feed and day; a report that is not newer than another changes nothing",
+    responses=described("Receipt", problems=_BODY_PROBLEMS),
+    openapi_extra=_MACHINE_ONLY | _body_of("Completeness"),
+)
+async def post_completeness(request: Request, context: Context, machine: Machine) -> Response:
+    """Store the newest account of each feed and day, and say which report is the newest."""
+    _require_media(request)
+    body = await _read_body(request)
+    async with context.reports(machine.name.tenant_id) as service:
+        receipt = await service.receive(machine, body=body)
+    return json_answer(encode_answer(receipt))
 
 
 @router.get(

@@ -11,8 +11,10 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from appliance.wire.batch import Batch, HighWater, Verdict
+from appliance.wire.completeness import Completeness, Receipt
 from appliance.wire.problem import Problem
 from receiver.domain.call_page import CallPage
+from receiver.domain.completeness_page import CompletenessPage
 from receiver.handlers.answers import json_answer
 from receiver.handlers.health import Health
 
@@ -31,7 +33,8 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
     )
     _, schemas = msgspec.json.schema_components(
-        [Batch, Verdict, HighWater, CallPage, Problem, Health], ref_template="#/components/schemas/{name}"
+        [Batch, Verdict, HighWater, Completeness, Receipt, CallPage, CompletenessPage, Problem, Health],
+        ref_template="#/components/schemas/{name}",
     )
     components = document.setdefault("components", {})
     components["schemas"] = _to_ecma(schemas)

@@ -1,4 +1,7 @@
-"""One row an appliance: its high-water mark and what was last heard of it. Its row lock serialises an appliance."""
+"""One row an appliance: its high-water mark, the number of its newest report, and when it was last heard of.
+
+Its row lock serialises an appliance.
+"""
 
 from typing import Final
 
@@ -15,6 +18,7 @@ ingest_progress: Final = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("key_protection", Text),
     Column("last_seen_at", DateTime(timezone=True)),
+    Column("report", BigInteger, nullable=False, server_default="0"),
     ForeignKeyConstraint(
         ["tenant_id", "appliance_id"], ["natalia.appliance.tenant_id", "natalia.appliance.appliance_id"]
     ),

@@ -88,6 +88,20 @@ async def high_water(session: TenantSession, appliance_id: UUID, *, lock: bool =
     return HighWater(epoch=row.epoch, sequence=row.sequence)
 
 
+async def newest_report(session: TenantSession, appliance_id: UUID) -> int:
+    """Read the number of an appliance's newest report, 0 before the first; none other is taken meanwhile."""
+    columns = ingest_progress.c
+    statement = select(columns.report).where(columns.appliance_id == appliance_id).with_for_update()
+    newest: int = (await session.execute(statement)).scalar_one()
+    return newest
+
+
+async def note_report(session: TenantSession, appliance_id: UUID, *, number: int, now: datetime) -> None:
+    """Keep the number of an appliance's newest report, and when it was heard of."""
+    statement = update(ingest_progress).where(ingest_progress.c.appliance_id == appliance_id)
+    await session.execute(statement.values(report=number, last_seen_at=now))
+
+
 async def note_progress(
     session: TenantSession, appliance_id: UUID, *, mark: HighWater, key_protection: KeyProtection, now: datetime
 ) -> None:

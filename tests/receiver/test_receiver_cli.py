@@ -193,8 +193,8 @@ def test_init_and_migrate_are_repeatable(commands: Commands, receiver: ReceiverP
     """Both may run again beside the service, and change nothing."""
     before = {path: path.read_bytes() for path in (receiver.state_dir / "ca").iterdir()}
     pepper = (receiver.state_dir / "pepper").read_bytes()
-    assert commands.done("init") == ["receiver initialised, database at revision 0001"]
-    assert commands.done("migrate") == ["database at revision 0001"]
+    assert commands.done("init") == ["receiver initialised, database at revision 0002"]
+    assert commands.done("migrate") == ["database at revision 0002"]
     assert {path: path.read_bytes() for path in (receiver.state_dir / "ca").iterdir()} == before
     assert (receiver.state_dir / "pepper").read_bytes() == pepper
 

@@ -59,8 +59,10 @@ def test_the_openapi_document_is_valid(anonymous: httpx.Client) -> None:
     validate(document)
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     ids = [operation["operationId"] for operation in operations]
-    assert len(ids) == len(set(ids)) == 5
-    assert {"Batch", "Call", "CallPage", "HighWater", "Problem", "Verdict"} <= set(document["components"]["schemas"])
+    assert len(ids) == len(set(ids)) == 7
+    schemas = set(document["components"]["schemas"])
+    assert {"Batch", "Call", "CallPage", "HighWater", "Problem", "Verdict"} <= schemas
+    assert {"Account", "Completeness", "CompletenessPage", "Receipt"} <= schemas
     assert set(document["components"]["securitySchemes"]) == {"apiKey", "machineCertificate"}
 
 

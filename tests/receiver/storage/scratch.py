@@ -14,10 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from appliance.wire.batch import HighWater
-from receiver.storage import calls, ingest_batches
+from receiver.storage import calls, completeness, ingest_batches
 from receiver.storage.connection import DATABASE, DatabaseRole, embedded_url, open_engine
 from receiver.storage.tenant_scope import TenantSession, tenant_session
 from tests.receiver.deliveries import NOON, make_call
+from tests.support.records import account
 
 _APPLIANCE: Final = text("SELECT appliance_id, name FROM natalia.appliance")
 _TENANT_TABLES: Final = text("""
@@ -60,7 +61,7 @@ class Scratch:
                 await engine.dispose()
 
     async def fill(self) -> None:
-        """Give each tenant a call and an answered batch."""
+        """Give each tenant a call, an answered batch and an account."""
         async with self.engines() as engines:
             for tenant_id in (self.first, self.second):
                 async with tenant_session(engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
@@ -70,6 +71,8 @@ class Scratch:
                     answered = ingest_batches.Answered(fingerprint=os.urandom(32), answer=b"{}")
                     place = HighWater(epoch=1, sequence=1)
                     await ingest_batches.add(session, appliance_id, place=place, answered=answered, now=NOON)
+                    accounts = [account()]
+                    await completeness.store(session, appliance_id, report=1, accounts=accounts, now=NOON)
 
 
 async def tenant_tables(engine: AsyncEngine) -> list[str]:

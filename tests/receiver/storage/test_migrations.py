@@ -4,25 +4,33 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+import receiver.migrations
 import receiver.schema.api_key
 import receiver.schema.appliance
 import receiver.schema.call
+import receiver.schema.completeness
 import receiver.schema.ingest_batch
 import receiver.schema.ingest_progress
 import receiver.schema.machine_certificate
 import receiver.schema.tenant
+from appliance.wire.batch import HighWater
 from receiver.cli import main
 from receiver.schema.metadata import SCHEMA, metadata
-from receiver.storage.connection import DatabaseRole
+from receiver.storage import appliances
+from receiver.storage.connection import DatabaseRole, dsn_url, open_engine
 from receiver.storage.migrate import migrate, newest_revision
+from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.deliveries import client_context, open_client
 from tests.receiver.office import Office
 from tests.receiver.storage.scratch import Scratch
@@ -50,7 +58,7 @@ async def test_the_schema_is_what_the_migrations_make(engines: dict[str, AsyncEn
 
 async def test_migrating_again_changes_nothing(engines: dict[str, AsyncEngine]) -> None:
     """The newest revision is reached once."""
-    assert await migrate(engines[DatabaseRole.OWNER]) == newest_revision() == "0001"
+    assert await migrate(engines[DatabaseRole.OWNER]) == newest_revision() == "0002"
 
 
 @pytest.fixture
@@ -99,3 +107,33 @@ def test_a_database_that_is_away_is_refused(tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error[database_unusable]: ")
     assert "hush-hush" not in result.stderr
+
+
+async def test_a_database_of_the_first_release_is_brought_up(own_database: str) -> None:
+    """What is stored stays, and its appliances have reported nothing yet."""
+    engine = open_engine(dsn_url(own_database, role=DatabaseRole.OWNER))
+    tenant, appliance = uuid4(), uuid4()
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            await connection.run_sync(_upgrade_to, "0001")
+        async with tenant_session(engine, tenant_id=tenant) as session:
+            for statement in (
+                "INSERT INTO natalia.tenant VALUES (:tenant, 'one', now())",
+                "INSERT INTO natalia.appliance VALUES (:tenant, :appliance, 'hq', now())",
+                "INSERT INTO natalia.ingest_progress VALUES (:tenant, :appliance, 3, 7, NULL, NULL)",
+            ):
+                await session.execute(text(statement), {"tenant": tenant, "appliance": appliance})
+        assert await migrate(engine) == newest_revision()
+        async with tenant_session(engine, tenant_id=tenant) as session:
+            assert await appliances.high_water(session, appliance) == HighWater(3, 7)
+            assert await appliances.newest_report(session, appliance) == 0
+    finally:
+        await engine.dispose()
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(receiver.migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

@@ -44,7 +44,7 @@ async def _run(engine: AsyncEngine, statement: str) -> None:
 async def test_no_tenant_reaches_anothers_rows(scratch: Scratch, engines: dict[str, AsyncEngine]) -> None:
     """The owner, who holds every right on every table, sees and changes one tenant's rows only."""
     owner = engines[DatabaseRole.OWNER]
-    assert len(await tenant_tables(owner)) == 6
+    assert len(await tenant_tables(owner)) == 7
     assert await leaks(owner, mine=scratch.first, theirs=scratch.second) == []
     assert await leaks(owner, mine=scratch.second, theirs=scratch.first) == []
 
@@ -117,6 +117,9 @@ async def test_the_operator_sees_tenants_and_no_rows(engines: dict[str, AsyncEng
         (DatabaseRole.APP, "INSERT INTO natalia.api_key DEFAULT VALUES"),
         (DatabaseRole.APP, "SELECT natalia.ensure_month('2026-03-01')"),
         (DatabaseRole.APP, "SELECT 1 FROM natalia.ingest_batch"),
+        (DatabaseRole.APP, "UPDATE natalia.completeness SET report = 1"),
+        (DatabaseRole.APP, "DELETE FROM natalia.completeness"),
+        (DatabaseRole.INGEST, "DELETE FROM natalia.completeness"),
         (DatabaseRole.APP, "TRUNCATE natalia.call"),
         (DatabaseRole.INGEST, "TRUNCATE natalia.call"),
         (DatabaseRole.APP, "SET ROLE natalia_owner"),

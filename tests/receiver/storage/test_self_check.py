@@ -59,7 +59,7 @@ _BROKEN = {
     ),
     "an older schema": (
         "UPDATE natalia.alembic_version SET version_num = '0000'",
-        "UPDATE natalia.alembic_version SET version_num = '0001'",
+        "UPDATE natalia.alembic_version SET version_num = '0002'",
         "the database is not at this version's schema",
     ),
     "superuser": ("ALTER ROLE natalia_app SUPERUSER", "ALTER ROLE natalia_app NOSUPERUSER", "the role is a superuser"),
