@@ -7,7 +7,7 @@ lets, so that a backlog of days does not fill the site's line.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception_type
 
@@ -17,8 +17,11 @@ from appliance.policy.circuit import Circuit
 from appliance.policy.rate_cap import RateCap
 from appliance.ports import CallBuffer, Clock, OnBufferThread, PendingBatch, Uplink
 from appliance.wire.batch import Verdict
+from appliance.wire.problem import ProblemCode
 
 T = TypeVar("T")
+MOST_ISSUED_ANEW: Final = 3
+"""How often in a row new keys are tried: a receiver that refuses every key must not keep the rest from going on."""
 
 
 class LinkState(Protocol):
@@ -62,6 +65,7 @@ class Delivery:
         self._link = link
         self._rate_cap = rate_cap
         self._circuit = Circuit()
+        self._issued_anew = 0
 
     async def check_high_water(self) -> None:
         """Ask what the receiver holds, before the first batch: a restored snapshot must not reuse its numbers.
@@ -88,11 +92,23 @@ class Delivery:
         try:
             verdict = await self._retry(self._send, batch)
         except UplinkError as error:
-            await self._retry(self._run, self._buffer.set_aside, batch, error.problem_code)
-            self._link.refused(error)
+            await self._refused(batch, error)
             return True
         await self._settle(batch, verdict)
         return True
+
+    async def _refused(self, batch: PendingBatch, error: UplinkError) -> None:
+        """Set a batch aside. One whose key the receiver holds with other bytes goes out again under another key.
+
+        Then this is an older copy that has given numbers a second time before it was told the mark.
+        """
+        if error.problem_code == ProblemCode.IDEMPOTENCY_KEY_REUSED and self._issued_anew < MOST_ISSUED_ANEW:
+            self._issued_anew += 1
+            await self._retry(self._run, self._buffer.issue_anew)
+            self._link.older_copy()
+            return
+        await self._retry(self._run, self._buffer.set_aside, batch, error.problem_code)
+        self._link.refused(error)
 
     async def _send(self, batch: PendingBatch) -> Verdict:
         if self._circuit.is_open:
@@ -107,6 +123,7 @@ class Delivery:
     async def _settle(self, batch: PendingBatch, verdict: Verdict) -> None:
         # On a full disk even deleting may need a second try, which the buffer's reserve then serves.
         await self._retry(self._run, self._buffer.acknowledge, batch, verdict)
+        self._issued_anew = 0
         self._link.delivered(verdict)
         if await self._run(self._buffer.note_high_water, verdict.high_water):
             self._link.older_copy()

@@ -264,7 +264,19 @@ class CallBuffer(Protocol):
         ...
 
     def note_high_water(self, remote: HighWater) -> bool:
-        """Compare with what the receiver holds; True if the buffer is an older copy (a new epoch was opened)."""
+        """Compare with what the receiver holds; True if the buffer is an older copy (what waits was issued anew).
+
+        A mark that cannot be this appliance's is counted and changes nothing.
+        """
+        ...
+
+    def issue_anew(self, *, after: int = 0) -> None:
+        """Give what waits new keys, in an epoch after ``after`` that this buffer has never used.
+
+        Raises:
+            BufferFullError: nothing was changed.
+            BufferUnusableError: the database must be reopened.
+        """
         ...
 
 

@@ -27,7 +27,7 @@ from appliance.buffer.reserve import Reserve
 from appliance.buffer.schema import SCHEMA_VERSION, prepare, require_sound
 from appliance.buffer.sealed_blob import SALT_BYTES, BatchRow, EpochKey, chain_after, place_of, place_of_batch
 from appliance.errors import BufferFullError, BufferTamperError, BufferUnusableError
-from appliance.policy.high_water import is_older_copy
+from appliance.policy.high_water import is_believable, is_older_copy
 from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
 from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
 from appliance.wire.call import Call
@@ -220,15 +220,24 @@ class SqliteBuffer:
         self.remove(batch.epoch, batch.sequence, batch.body, reason=code)
 
     def note_high_water(self, remote: HighWater) -> bool:
-        """See ``ports.CallBuffer``. What waits is issued again under an epoch that the receiver has never seen."""
+        """See ``ports.CallBuffer``."""
         with named_errors():
-            if not is_older_copy(issued=ledger.issued(self._connection), remote=remote):
-                return False
+            issued = ledger.issued(self._connection)
+        if not is_believable(issued=issued, remote=remote):
+            with self._transaction():
+                ledger.count(self._connection, "", "", mark_not_believed=1)
+            return False
+        if older := is_older_copy(issued=issued, remote=remote):
+            self.issue_anew(after=remote.epoch)
+        return older
+
+    def issue_anew(self, *, after: int = 0) -> None:
+        """See ``ports.CallBuffer``."""
         with self._transaction():
             waiting = self._connection.execute(
                 f"SELECT {_BATCH} FROM batch ORDER BY epoch, sequence"  # noqa: S608 - names of columns
             ).fetchall()
-            epoch = self._open_epoch(after=remote.epoch)
+            epoch = self._open_epoch(after=after)
             for row in map(BatchRow._make, waiting):
                 try:
                     body = self.open_batch(row)
@@ -237,7 +246,6 @@ class SqliteBuffer:
                 self._delete(row.epoch, row.sequence)
                 epoch = self._insert(epoch, row.feed, row.day, decode_batch(body).records)
             ledger.count(self._connection, "", "", older_copy=1)
-        return True
 
     def rekey(self, version: int, master: SecretBytes) -> None:
         """See ``ports.CallBuffer``. Positions and the quarantine are sealed anew at once, batches as they were."""

@@ -230,7 +230,7 @@ def batch_key(body: bytes) -> tuple[int, int]:
     return batch.epoch, batch.sequence
 
 
-@pytest.mark.parametrize("code", [ProblemCode.BATCH_INVALID, ProblemCode.IDEMPOTENCY_KEY_REUSED])
+@pytest.mark.parametrize("code", [ProblemCode.BATCH_INVALID, ProblemCode.MALFORMED_REQUEST])
 async def test_a_batch_refused_for_good_is_kept_encrypted_and_the_rest_goes_on(
     tmp_path: Path, code: ProblemCode
 ) -> None:

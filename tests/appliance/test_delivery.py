@@ -5,13 +5,14 @@ from typing import TypeVar
 
 import pytest
 
-from appliance.delivery import Delivery
+from appliance.delivery import MOST_ISSUED_ANEW, Delivery
 from appliance.errors import ApplianceError, BufferFullError, BufferUnusableError, UplinkError, UplinkUnavailableError
 from appliance.policy.back_off import LONGEST_WAIT_SECONDS
 from appliance.policy.circuit import OPENS_AFTER
 from appliance.policy.rate_cap import RateCap
 from appliance.ports import BufferStats, Intake, PendingBatch, SecretBytes
 from appliance.wire.batch import HighWater, Verdict
+from appliance.wire.problem import ProblemCode
 from tests.support.fake_clock import FakeClock
 from tests.support.records import verdict
 
@@ -48,6 +49,9 @@ class FakeBuffer:
     def set_aside(self, batch: PendingBatch, code: str) -> None:
         assert self.waiting.pop(0) is batch
         self.aside.append((batch.sequence, code))
+
+    def issue_anew(self) -> None:
+        self.waiting = [PendingBatch(item.epoch + 1, item.sequence, 10, b"body") for item in self.waiting]
 
     def rekey(self, version: int, master: SecretBytes) -> None:
         raise AssertionError(f"delivery has no keys, {version} of {master} neither")
@@ -199,6 +203,34 @@ async def test_a_refused_batch_makes_way_and_is_counted() -> None:
     assert buffer.acknowledged == [2]
     assert clock.slept == []
     assert link.heard == ["refused batch_invalid", "delivered 2"]
+
+
+async def test_a_key_that_was_used_before_is_replaced() -> None:
+    """The receiver holds other bytes under it: this is an older copy, what waits goes out under new keys."""
+    buffer = FakeBuffer(2)
+    reused = UplinkError("no", problem_code=ProblemCode.IDEMPOTENCY_KEY_REUSED)
+    delivery, _, link = deliver(buffer, FakeUplink(reused))
+    while await delivery.step():
+        pass
+    assert (buffer.acknowledged, buffer.aside) == ([1, 2], [])
+    assert [mark.epoch for mark in buffer.high_water] == [2, 2]
+    assert link.heard == ["older copy", "delivered 1", "delivered 2"]
+
+
+async def test_a_receiver_that_refuses_every_key_does_not_hold_up_the_rest() -> None:
+    """After some new keys in a row the batch is set aside; the next one that is taken makes it start anew."""
+    buffer = FakeBuffer(3)
+    reused = UplinkError("no", problem_code=ProblemCode.IDEMPOTENCY_KEY_REUSED)
+    uplink = FakeUplink(*[reused] * (MOST_ISSUED_ANEW + 1))
+    delivery, _, link = deliver(buffer, uplink)
+    assert await delivery.step()
+    for _ in range(MOST_ISSUED_ANEW + 1):
+        assert await delivery.step()
+    uplink.failures.append(reused)
+    while await delivery.step():
+        pass
+    assert (buffer.acknowledged, buffer.aside) == ([2, 3], [(1, "idempotency_key_reused")])
+    assert link.heard.count("older copy") == MOST_ISSUED_ANEW + 1
 
 
 async def test_the_high_water_mark_is_asked_first_until_it_is_known() -> None:
