@@ -76,11 +76,25 @@ class File:
 
 
 class Disk:
-    """Files by name. ``before`` is called ahead of every write, truncation, sync and deletion; it may raise."""
+    """Files by name. ``before`` is called ahead of every write, truncation, sync and deletion; it may raise.
+
+    ``after`` is called when it was done, and may raise as well: it failed, and persisted all the same. ``doing`` says
+    to both what it is, and to which file.
+    """
 
     def __init__(self, files: dict[str, File] | None = None) -> None:
         self.files = files or {}
         self.before: Hook = lambda: None
+        self.after: Hook = lambda: None
+        self.doing = ("", "")
+
+    @contextmanager
+    def change(self, what: str, name: str) -> Iterator[None]:
+        """Call the hooks around a change."""
+        self.doing = (what, name)
+        self.before()
+        yield
+        self.after()
 
     def after_cut(self, random: Random) -> "Disk":
         """Give a disk as it may be found after a cut now; this one goes on."""
@@ -97,22 +111,23 @@ class _Handle:
 
     def __init__(self, disk: Disk, name: str) -> None:
         self._disk = disk
+        self._name = name
         self._file = disk.files.setdefault(name, File())
 
     def xRead(self, amount: int, offset: int) -> bytes:
         return bytes(self._file.content[offset : offset + amount])
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self._disk.before()
-        self._file.write(bytes(data), offset)
+        with self._disk.change("write", self._name):
+            self._file.write(bytes(data), offset)
 
     def xTruncate(self, size: int) -> None:
-        self._disk.before()
-        self._file.truncate(size)
+        with self._disk.change("truncate", self._name):
+            self._file.truncate(size)
 
     def xSync(self, _flags: int) -> None:
-        self._disk.before()
-        self._file.sync()
+        with self._disk.change("sync", self._name):
+            self._file.sync()
 
     def xFileSize(self) -> int:
         return len(self._file.content)
@@ -147,8 +162,8 @@ class _Vfs(apsw.VFS):
         return _Handle(self._disk, name.filename() if isinstance(name, apsw.URIFilename) else str(name))
 
     def xDelete(self, name: str, _sync_directory: bool) -> None:  # noqa: FBT001 - apsw calls it so
-        self._disk.before()
-        self._disk.files.pop(name, None)
+        with self._disk.change("delete", name):
+            self._disk.files.pop(name, None)
 
     def xAccess(self, name: str, _flags: int) -> bool:
         return name in self._disk.files
