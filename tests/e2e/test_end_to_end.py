@@ -81,26 +81,6 @@ def test_what_the_pbx_wrote_is_stored_once(site: Site) -> None:
     assert site.appliance.stop() == 0
 
 
-def test_killing_the_appliance_at_any_time_loses_nothing(site: Site) -> None:
-    """SIGKILL again and again while the file grows and rotates: stored = distinct records."""
-    content = generate(rows=900, seed=12).splitlines(keepends=True)
-    whole = b"".join(content)
-    step = 90
-    site.appliance.start()
-    for start in range(0, len(content), step):
-        site.append(b"".join(content[start : start + step]))
-        time.sleep(0.9 + 0.17 * (start // step % 5))  # from before its first commit to after its first delivery
-        site.appliance.kill()
-        site.appliance.start()
-    site.settle(len(content))
-    reference = site.feed.with_name("whole.csv")
-    reference.write_bytes(whole)
-    expected = Expected(site.appliance.settings, reference)
-    stored = site.stored()
-    assert expected.lost(stored) == set()
-    assert expected.doubled(stored) == 0
-
-
 def test_a_receiver_that_dies_and_comes_back_is_waited_for(tmp_path: Path) -> None:
     """The receiver is killed while records wait; after its return everything is there, once."""
     with ReceiverProcess(tmp_path / "receiver") as receiver:
