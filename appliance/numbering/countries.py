@@ -38,6 +38,8 @@ class Country(Struct, frozen=True):
     national_prefix: str
     prefixes: str
     """Pattern of all that can stand before a national number: prefix, carrier, the area that need not be dialled."""
+    careful: frozenset[str]
+    """First digits at which there may be something to take off; others begin a national number, and most do."""
     replacement: str
     """What is written instead of what ``prefixes`` found, if all its groups took part."""
     international: str
@@ -65,9 +67,9 @@ class Country(Struct, frozen=True):
 
     def significant(self, digits: str) -> str | None:
         """Take off what stands before a national number, if anything does; None if no number can be so."""
-        stripped = digits
-        if self.prefixes and (self.prefixes != self.national_prefix or digits.startswith(self.prefixes)):
-            stripped = self._strip(digits) if len(digits) <= _LONGEST else digits
+        if digits[:1] not in self.careful:
+            return digits if len(digits) in self.lengths else None
+        stripped = self._strip(digits) if self.prefixes and len(digits) <= _LONGEST else digits
         possible = self.can_be(digits)
         if stripped == digits or (possible and not self.can_be(stripped)):
             return digits if possible else None
@@ -111,10 +113,17 @@ class Country(Struct, frozen=True):
         return self.significant(digits)
 
 
+def _careful(prefixes: str, *, zero: bool) -> frozenset[str]:
+    if not set(prefixes).isdisjoint("([?"):
+        return frozenset("0123456789")
+    return frozenset({prefix[0] for prefix in prefixes.split("|") if prefix} | (set() if zero else {"0"}))
+
+
 def _read(line: str) -> tuple[str, Country]:
     region, code, lengths, usual, zero, pattern, short, national, prefixes, replacement, international, emergencies = (
         "" if field == "-" else field for field in line.split(" ")
     )
+    prefixes = national if prefixes == "=" else prefixes
     return region, Country(
         code,
         frozenset(map(int, lengths.split(","))),
@@ -123,7 +132,8 @@ def _read(line: str) -> tuple[str, Country]:
         f"(?!(?:{short})$)(?:{pattern})" if short else pattern,
         short,
         national,
-        national if prefixes == "=" else prefixes,
+        prefixes,
+        _careful(prefixes, zero=bool(zero)),
         replacement,
         international,
         frozenset(emergencies.split(",")) - {""},

@@ -122,7 +122,7 @@ def _valid(digits: str, steps: Steps, plan: NumberingPlan) -> Number | None:
                 if number is not None:
                     return number
             else:
-                found = _find(rest, reading, plan.home)
+                found = split_international(rest) if reading is _INTERNATIONAL else _find(rest, reading, plan.home)
                 if found is not None and found[0].is_valid(found[1]):
                     return _external(*found)
     return None
@@ -151,7 +151,7 @@ def _possible(digits: str, steps: Steps, plan: NumberingPlan) -> Number | None:
                 national = (lead + rest)[plan.code_length :]
                 found = (plan.home, national) if plan.home.can_be(national) else None
             else:
-                found = _find(rest, reading, plan.home)
+                found = split_international(rest) if reading is _INTERNATIONAL else _find(rest, reading, plan.home)
             found = found and split_international(f"{found[0].calling_code}{found[1]}")
             if found is not None and (len(found[1]) > _MAX_SHORT or reading not in _INSIDE):
                 return _external(*found)
@@ -184,13 +184,13 @@ def _short(digits: str, plan: NumberingPlan, *, dialled: bool) -> Number:
 
 
 def _find(digits: str, reading: Reading, home: Country) -> tuple[Country, str] | None:
-    """Give the country and the national number of what is no national number by itself."""
+    """Give the country and the national number of what is dialled by the rules of ``home``."""
     if reading is _HOME:
         # An island that shares its calling code also dials the numbers of the main country.
         main = CALLING_CODES[home.calling_code]
-        national = home.national(digits) or main.national(digits)
+        national = home.national(digits) or (None if main is home else main.national(digits))
         return (main, national) if national else None
-    after = digits if reading is _INTERNATIONAL else home.after_international(digits)
+    after = home.after_international(digits)
     return None if after is None else split_international(after)
 
 

@@ -207,9 +207,9 @@ def test_codes_of_a_site() -> None:
 
 
 def test_a_code_is_taken_off_a_number_that_is_only_possible_too() -> None:
-    """No German area begins with 06660, but a number could be so long."""
+    """Eight digits are possible in the Netherlands, by length; no range of them is given out."""
     plan = belgian(withhold_prefixes=["1234"])
-    assert external("123400390000000", plan) == "+390000000"
+    assert external("12340031 2012 3456", plan) == "+3120123456"
     assert external("1234", plan) is None
 
 
