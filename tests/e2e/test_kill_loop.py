@@ -93,6 +93,7 @@ class Loop:
         receiver.create_tenant("killed")
         self.appliance.enroll("edge-one", lambda csr: receiver.certify(csr, tenant="killed", appliance="edge-one"))
         self.key = receiver.create_api_key("killed", role="viewer")
+        self.appliance.log.touch()
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
         self.reached: Counter[str] = Counter()
@@ -128,12 +129,14 @@ class Loop:
     def live(self, moment: str, *, is_away: bool, size: int) -> None:
         """Let the daemon get to the moment and a little further."""
         log, wal = self.appliance.log, self.appliance.state / "buffer.db-wal"
-        start = log.stat().st_size if log.exists() else 0
+        start = log.stat().st_size
         touched = changed_at(wal)
         self.feed.grow(self.random.randrange(2 * size))
 
         def said(words: bytes) -> bool:
-            return words in log.read_bytes()[start:]
+            with log.open("rb") as file:
+                file.seek(start)
+                return words in file.read()
 
         done = {
             "at once": lambda: True,
