@@ -18,7 +18,7 @@ ReportNumber = Annotated[int, Meta(ge=1, le=2**53 - 1, description="Orders one a
 Day = Annotated[
     str,
     Meta(
-        pattern=r"^20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\Z",
+        pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]\Z",
         description="UTC date of reading",
         examples=["2026-10-20"],
     ),

@@ -12,6 +12,7 @@ from msgspec import inspect
 from appliance.cdr.dialects import DIALECTS
 from appliance.wire.batch import Batch
 from appliance.wire.call import Call, Party
+from appliance.wire.completeness import Account, Completeness, Gap, ReasonCount
 
 HEAD: Final = """# Data inventory
 
@@ -21,8 +22,8 @@ This is the complete list of what leaves a site. It follows Article 30 of the GD
 operator is the controller; whoever runs the receiver is its processor. The data subjects are the people who call
 and are called.
 
-A field that is not in the first three tables cannot leave: the appliance builds a record field by field from this
-list, and the receiver refuses any other (`tests/appliance/wire/test_contract.py`, `tests/e2e/test_leak.py`).
+A field that is not in the tables of types below cannot leave: the appliance builds each message field by field from
+this list, and the receiver refuses any other (`tests/appliance/wire/test_contract.py`, `tests/e2e/test_leak.py`).
 `natalia-appliance preview` prints exactly these records for a file of your own.
 
 ## How long
@@ -31,6 +32,7 @@ list, and the receiver refuses any other (`tests/appliance/wire/test_contract.py
 |---|---|---|
 | appliance, memory | clear numbers and lines | until the batch that they were read in is translated |
 | appliance, encrypted buffer | batches in the form below | until the receiver has acknowledged them |
+| appliance, buffer | counts of a feed and day, and gaps | until they balance and were told, at least 35 days |
 | appliance, encrypted quarantine | refused lines and records | as long as the buffer; no purge is built yet |
 | receiver | the records below | as long as the database; retention and purge are not built yet |
 
@@ -69,6 +71,39 @@ PURPOSE: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "pseudonym": "Recognises the same number again within the tenant, without naming it.",
         "clear_digits": "Lets staff recognise a number that they know; the site may lower it to none.",
     },
+    Completeness: {
+        "number": "Keeps a late report from overwriting a newer one.",
+        "accounts": "What is told, see Account. Nothing in it is of a call or a person.",
+    },
+    Account: {
+        "feed": "Tells the site's PBXs apart.",
+        "day": "Says when the lines were read.",
+        "read": "How many lines there were.",
+        "recorded": "How many became records.",
+        "quarantined": "How many could not be read.",
+        "ignored": "How many are no record (headers, empty lines, parts of another line's record).",
+        "held": "How many wait for another line.",
+        "waiting": "How many records are still on the site.",
+        "acknowledged": "How many the receiver took.",
+        "duplicate": "How many the receiver had already.",
+        "refused": "How many the receiver did not take.",
+        "set_aside": "How many went into the quarantine with their batch.",
+        "lost": "How many a damaged disk has cost.",
+        "chain_broken": "Shows that batches were taken out or altered.",
+        "reasons": "Says what to put right, see ReasonCount.",
+        "gaps": "Says when calls are missing, see Gap.",
+    },
+    ReasonCount: {
+        "kind": "Tells lines, records and batches apart.",
+        "reason": "Says why, by a permanent code; never a line's content.",
+        "records": "How many.",
+    },
+    Gap: {
+        "began_at": "Where to look at the PBX.",
+        "ended_at": "Where to look at the PBX.",
+        "records": "How many calls are missing.",
+        "cause": "Says what to put right.",
+    },
 }
 
 
@@ -102,7 +137,7 @@ def _summary(kind: type[msgspec.Struct]) -> str:
     return (kind.__doc__ or "").split("\n", maxsplit=1)[0].replace("``", "`")
 
 
-def _form(kind: inspect.Type) -> str:  # noqa: PLR0911  one line for each kind of the wire's types
+def _form(kind: inspect.Type) -> str:  # noqa: C901, PLR0911  one line for each kind of the wire's types
     """Say in few words what a value looks like."""
     match kind:
         case inspect.Metadata(type=inner):
@@ -110,7 +145,7 @@ def _form(kind: inspect.Type) -> str:  # noqa: PLR0911  one line for each kind o
         case inspect.UnionType(types=types):
             return " or ".join(_form(item) for item in types)
         case inspect.IntType(ge=least, le=most):
-            return f"integer, {least} to {'2^53 - 1' if most == MAX_JSON_INTEGER else f'{most:,}'}"
+            return f"integer, {least:,} to {'2^53 - 1' if most == MAX_JSON_INTEGER else f'{most:,}'}"
         case inspect.StrType(pattern=pattern):
             return f"text, `{(pattern or '').removesuffix(chr(92) + 'Z')}`"
         case inspect.DateTimeType():
@@ -121,6 +156,8 @@ def _form(kind: inspect.Type) -> str:  # noqa: PLR0911  one line for each kind o
             return f"list of {_form(item)}"
         case inspect.StructType(cls=struct):
             return struct.__name__
+        case inspect.LiteralType(values=choices):
+            return ", ".join(f"`{choice}`" for choice in choices)
         case inspect.NoneType():
             return "null"
     raise TypeError(f"the inventory cannot describe a {type(kind).__name__}")
