@@ -47,6 +47,10 @@ class Content(Protocol):
         """Bytes from ``offset``; fewer at the end."""
         ...
 
+    def last(self, size: int, /) -> bytes:
+        """The last bytes that there are, as far as that is known."""
+        ...
+
     def close(self) -> None:
         """Let go of the file."""
         ...
@@ -66,6 +70,10 @@ class PlainContent:
     def read(self, size: int, offset: int, /) -> bytes:
         """See ``Content``."""
         return self._disk.read(self._descriptor, size, offset)
+
+    def last(self, size: int, /) -> bytes:
+        """See ``Content``."""
+        return self.read(size, max(0, self._disk.opened(self._descriptor).size - size))
 
     def close(self) -> None:
         """See ``Content``."""
@@ -94,6 +102,10 @@ class GzipContent:
             pass
         start = max(0, offset - self._end + len(self._window))
         return bytes(self._window[start : start + size])
+
+    def last(self, size: int, /) -> bytes:
+        """See ``Content``."""
+        return bytes(self._window[-size:])
 
     def close(self) -> None:
         """See ``Content``."""
@@ -150,7 +162,7 @@ def open_content(disk: Disk, path: str) -> tuple[Content, int]:
     """
     descriptor = disk.open(path)
     try:
-        inode = disk.inode(descriptor)
+        inode = disk.opened(descriptor).inode
         start = disk.read(descriptor, 6, 0)
     except OSError:
         disk.close(descriptor)

@@ -56,9 +56,9 @@ class Disk:
             raise
         return descriptor
 
-    def inode(self, descriptor: int) -> int:
-        """Which file was opened."""
-        return os.fstat(descriptor).st_ino
+    def opened(self, descriptor: int) -> FileStatus:
+        """The status of an open file."""
+        return _regular(os.fstat(descriptor))
 
     def read(self, descriptor: int, size: int, offset: int) -> bytes:
         """Bytes from ``offset``, fewer at the end."""

@@ -59,13 +59,13 @@ class FileOpener:
             if not file.holds(mark):
                 continue
             original = self._watch.at(mark.inode) if mark.inode != file.inode else None
-            if original is None or not self._compare(original, partial(FollowedFile.holds, mark=mark)):
-                file.continue_at(mark)
+            is_there = original is not None and self._compare(original, partial(FollowedFile.holds, mark=mark))
+            if original is None or not is_there or not self._is_copy_of(original, file, found):
+                file.continue_at(mark, leaves_mark=is_there)
                 return True
-            if self._is_copy_of(original, file, found):
-                if not file.content.compressed and found.status.size == mark.offset:
-                    self._marks.done(found.key)
-                return False
+            if not file.content.compressed and found.status.size == mark.offset:
+                self._marks.done(found.key)
+            return False
         return not any(self._is_copy_of(original, file, found) for original in self._longer(file, found))
 
     def _longer(self, file: FollowedFile, found: Found) -> list[Found]:
@@ -75,9 +75,10 @@ class FileOpener:
             return [original] if original and original.path != found.path else []
         size = found.status.size
         marks = [mark for mark in self._marks.likely(file.inode) if mark.offset > size and mark.inode != file.inode]
-        # A head that is not there yet can only be compared in the file itself, which is too dear for each new file.
-        alike = [mark for mark in marks if (file.has_head(mark) if mark.head_bytes <= size else found.rotated)]
-        return [original for mark in alike if (original := self._watch.at(mark.inode))]
+        alike = [self._watch.at(mark.inode) for mark in marks if mark.head_bytes <= size and file.has_head(mark)]
+        # Its own name without what rotation added: found also when the head is not there yet, or nothing was read.
+        named = [self._watch.found.get(found.path[:end]) for end, letter in enumerate(found.path) if letter in ".-_"]
+        return [original for original in alike + named if original and original.status.size >= size]
 
     def _is_copy_of(self, original: Found, file: FollowedFile, found: Found) -> bool:
         """Whether all that the file holds is, as far as can be told from its ends, in ``original``, which is there."""

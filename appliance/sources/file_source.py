@@ -15,9 +15,10 @@ The rules, each with its test:
 Not here: more than ``position.MARKS`` files of one feed that all keep growing; they would be read anew each time.
 """
 
+import logging
 from collections import Counter, deque
 from contextlib import suppress
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
 from appliance.cdr.framing import LineFramer
@@ -39,6 +40,7 @@ SETTLE_SECONDS: Final = 3.0
 OPEN_FILES: Final = 16
 RECENT_PATHS: Final = 64
 _FILES_A_READ: Final = 500
+_LOG = logging.getLogger("natalia.sources")
 
 
 class FileSource:
@@ -47,7 +49,7 @@ class FileSource:
     def __init__(
         self,
         feed: str,
-        pattern: Path,
+        pattern: PurePath,
         framer: MakeFramer = LineFramer,
         *,
         clock: Clock | None = None,
@@ -59,8 +61,8 @@ class FileSource:
         self._framer = framer
         self._clock = clock or SystemClock()
         self._disk = disk or Disk()
-        self.problems: Counter[FileProblem] = Counter()
-        """How many files were not read, or not to their end, since the start."""
+        self.problems: Counter[str] = Counter()
+        """See ``ports.CdrSource``; the codes are ``FileProblem``'s."""
         self._opened: dict[int, FollowedFile] = {}
         self.resume(None)
 
@@ -78,6 +80,7 @@ class FileSource:
         self._looked = False
         self._recent: dict[str, None] = {}
         self._torn: dict[int, tuple[int, float]] = {}
+        self._late: set[int] = set()
         self._unreadable: dict[str, OSError] = {}
         self._noted: set[tuple[int, FileProblem]] = set()
 
@@ -135,7 +138,8 @@ class FileSource:
 
     def _is_waiting(self, found: Found) -> bool:
         """Whether the file is as it was when its last line was seen to be torn, and may still get its end."""
-        return self._is_torn(found) and not self._is_final(found)
+        inode = found.status.inode
+        return self._is_torn(found) and inode not in self._late and not self._is_final(found)
 
     def _next(self, max_bytes: int) -> SourceBatch | None:
         """Read on in the current file, or in the next one; None if there is nothing in it."""
@@ -165,6 +169,8 @@ class FileSource:
         try:
             file = self._open(found)
         except FileNotFoundError:
+            if not self._watch.many:
+                self._queue.clear()  # it was renamed since the look
             return
         except OSError as error:
             self._fail(found, error)
@@ -178,6 +184,8 @@ class FileSource:
         self._unreadable[found.path] = error
         if self._watch.many:
             self._recent.pop(found.path, None)
+        else:
+            self._queue.clear()  # the next file is this one's successor
 
     def _open(self, found: Found) -> FollowedFile | None:
         """Open a file where it was left; None if there is nothing to read in it."""
@@ -212,6 +220,10 @@ class FileSource:
         is_late = file.content.problem is FileProblem.GZIP_TRUNCATED or (
             not file.content.compressed and file.read_to < found.status.size
         )
+        if is_late:
+            self._late.add(found.status.inode)
+        else:
+            self._late.discard(found.status.inode)
         if file.pending or is_late:
             if not self._is_torn(found):
                 self._torn[found.status.inode] = found.key, self._clock.monotonic()
@@ -249,6 +261,7 @@ class FileSource:
         if (found.key, problem) not in self._noted:
             self._noted.add((found.key, problem))
             self.problems[problem] += 1
+            _LOG.warning("feed=%s problem=%s", self._feed, problem)
 
     def _batch(self, file: FollowedFile, found: Found, lines: list[Line], *, torn: bool = False) -> SourceBatch:
         restarted = file is not self._given

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from fnmatch import translate
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from appliance.sources.disk import Disk, FileStatus, NotAFileError
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 class FolderWatch:
     """Looks for a feed's files, as seldom as possible."""
 
-    def __init__(self, pattern: Path, disk: Disk, monotonic: Callable[[], float]) -> None:
+    def __init__(self, pattern: PurePath, disk: Disk, monotonic: Callable[[], float]) -> None:
         """Look for ``pattern``; nothing is touched before ``look``."""
         self._parts = pattern.parts
         wild = [WILDCARD.search(part) is not None for part in self._parts]
@@ -122,7 +122,7 @@ class FolderWatch:
     def _scan(self, followed: AbstractSet[int], recent: AbstractSet[str] | None) -> None:
         """List the folders; ask for the status of all files, or of new ones and of ``recent``."""
         before, self.found, self._names = self.found, {}, 0
-        folders = list(self._expand(str(Path(*self._parts[: self._first])), self._first))
+        folders = list(self._expand(str(PurePath(*self._parts[: self._first])), self._first))
         self._folders = {folder: self._folders.get(folder, 0) for folder in folders}
         for folder in folders:
             for name, inode in self._entries(folder):

@@ -62,11 +62,11 @@ class FollowedFile:
         mine, its = self.content, original.content
         return all(mine.read(length, offset) == its.read(length, offset) for offset in (0, size - length))
 
-    def continue_at(self, mark: Mark) -> None:
-        """Go on after ``mark``, which this file ``holds``."""
+    def continue_at(self, mark: Mark, *, leaves_mark: bool) -> None:
+        """Go on after ``mark``, which this file ``holds``, and take it over if the file that it was of is gone."""
         self._head = self.content.read(mark.head_bytes, 0)
         self._go(mark.offset)
-        self.mark = mark
+        self.mark = self.take_mark(mark.key) if leaves_mark else mark
 
     def pass_over(self, size: int, key: int) -> Mark:
         """Mark the first ``size`` bytes as read."""
@@ -123,8 +123,7 @@ class FollowedFile:
         if arrived or not data or self.content.read(_AHEAD_BYTES, self.read_to).strip(b"\0"):
             return arrived or data
         # A long run of NULs, perhaps a hole that stays; it is passed once something stands behind it.
-        size = self.read_to + len(data)
-        return data if self.content.read(_AHEAD_BYTES, size).strip(b"\0") else b""
+        return data if self.content.last(_AHEAD_BYTES).strip(b"\0") else b""
 
     def _go(self, offset: int) -> None:
         self._framer = self._make_framer(offset)

@@ -33,11 +33,10 @@ class ReadMarks:
         self._ledger.confirm(self._present())
 
     def likely(self, inode: int) -> list[Mark]:
-        """All marks, those of ``inode`` first, then the newest first."""
-        newest_first = self._marks[::-1]
-        return [mark for mark in newest_first if mark.inode == inode] + [
-            mark for mark in newest_first if mark.inode != inode
-        ]
+        """All marks: those of ``inode``, the newest first, then the others, the farthest first."""
+        own = [mark for mark in reversed(self._marks) if mark.inode == inode]
+        others = [mark for mark in self._marks if mark.inode != inode]
+        return own + sorted(others, key=lambda mark: -mark.offset)
 
     def add(self, mark: Mark, *, instead_of: Mark | None = None) -> None:
         """Note how far a file was read."""

@@ -1,137 +1,153 @@
 """Whatever a writer does to a feed's files, and wherever the appliance stops, each complete line comes once.
 
-The law: every complete line is given exactly once, and in order within its file, as long as its bytes exist somewhere
-in the folder when the appliance looks. What cannot hold, and is not asked: a line that was truncated away before any
-look (its bytes are gone), and a torn line, which has no whole form.
+The law: every complete line is given exactly once, and in order within its file, as long as its bytes exist in the
+folder when the appliance looks. What cannot hold: a line that was truncated or deleted away before any look may be
+given or not (its bytes are gone), and a torn line has no whole form.
 """
 
 import gzip
 import os
 import shutil
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from appliance.sources.file_source import FileSource
-
-
-class ManualClock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
+from tests.support.file_feed import ManualClock, append
 
 
 class AnyWriter(RuleBasedStateMachine):
     """A PBX and its log rotation on one side, an appliance that may be killed at any time on the other."""
 
     pattern = "Master.csv"
+    names: tuple[str, ...] = ("Master.csv",)
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.path = self.folder / "Master.csv"
         self.clock = ManualClock()
-        self.written: list[str] = []
+        self.written: dict[str, list[str]] = {name: [] for name in self.names}
+        self.torn = dict.fromkeys(self.names, "")
         self.given: list[str] = []
-        self.torn = ""
+        self.lost: set[str] = set()
         self.position: bytes | None = None
         self.number = 0
+        self.source = FileSource("main", self.folder / self.pattern, clock=self.clock)
 
     def teardown(self) -> None:
+        """End the process and remove its files."""
         self.source.close()
         shutil.rmtree(self.folder)
 
+    def name(self, pick: int) -> str:
+        """One of the files."""
+        return self.names[pick % len(self.names)]
+
     @initialize()
     def start(self) -> None:
-        """The first line is there, and the appliance has begun."""
-        self.write(1, torn=False)
-        self.restart()
+        """The first lines are there, and the appliance has begun."""
+        for pick in range(len(self.names)):
+            self.write(pick, 1, torn=False, wide=False)
         self.read_all()
 
-    @rule(count=st.integers(1, 40), torn=st.booleans(), wide=st.booleans())
-    def write(self, count: int, torn: bool, wide: bool = False) -> None:  # noqa: FBT001, FBT002 - Hypothesis names them
+    @rule(pick=st.integers(0, 3), count=st.integers(1, 40), torn=st.booleans(), wide=st.booleans())
+    def write(self, pick: int, count: int, *, torn: bool, wide: bool) -> None:
         """Complete the torn line if there is one, add lines, and perhaps begin another."""
-        text = ""
+        name = self.name(pick)
+        begun, text = self.torn[name], ""
         for _ in range(count):
             self.number += 1
-            line = f"call {self.number} {'x' * 300 * wide}"
-            if self.torn:
-                line, text, self.torn = self.torn + " and its end", text + " and its end\n", ""
-            else:
-                text += line + "\n"
-            self.written.append(line)
-        if torn:
-            self.number += 1
-            self.torn = f"torn {self.number}"
-            text += self.torn
-        with self.path.open("ab") as file:
-            file.write(text.encode())
+            line = f"{begun} and its end" if begun else f"call {self.number} of {name} {'x' * 300 * wide}"
+            text += line[len(begun) :] + "\n"
+            begun = ""
+            self.written[name].append(line)
+        self.torn[name] = f"torn {self.number}" if torn else ""
+        append(self.folder / name, text + self.torn[name])
 
-    def shift(self) -> None:
-        """Make room for ``.1``, as logrotate does."""
-        for number in range(12, 0, -1):
-            for ending in ("", ".gz"):
-                old = self.folder / f"Master.csv.{number}{ending}"
-                if old.exists():
-                    old.rename(self.folder / f"Master.csv.{number + 1}{ending}")
+    @rule(pick=st.integers(0, 3))
+    def rotate_by_rename(self, pick: int) -> None:
+        """Rename, and create anew, as logrotate does."""
+        path = self.shift(pick)
+        path.rename(f"{path}.1")
+        path.touch()
 
-    @rule()
-    def rotate_by_rename(self) -> None:
-        """Rename, and create anew."""
-        if self.path.exists():
-            self.shift()
-            self.path.rename(self.folder / "Master.csv.1")
-        self.path.touch()
-        self.torn = ""
-
-    @precondition(lambda self: self.path.exists())
-    @rule()
-    def rotate_by_copy(self) -> None:
+    @rule(pick=st.integers(0, 3))
+    def rotate_by_copy(self, pick: int) -> None:
         """Copy, and truncate."""
-        self.shift()
-        shutil.copy2(self.path, self.folder / "Master.csv.1")
-        os.truncate(self.path, 0)
-        self.torn = ""
+        path = self.shift(pick)
+        shutil.copy2(path, f"{path}.1")
+        os.truncate(path, 0)
 
-    @rule(number=st.integers(1, 3))
-    def compress(self, number: int) -> None:
-        """Gzip a rotated file, as logrotate does: also its time is kept."""
-        old = self.folder / f"Master.csv.{number}"
+    @rule(pick=st.integers(0, 3))
+    def copy_and_look_before_truncating(self, pick: int) -> None:
+        """The appliance looks while the copy is half made, and when it is whole, before the truncation."""
+        path = self.shift(pick)
+        content = path.read_bytes()
+        for part in (content[: len(content) // 2], content[len(content) // 2 :]):
+            append(Path(f"{path}.1"), part)
+            self.read_some(1 << 18, 3)
+        os.truncate(path, 0)
+
+    def shift(self, pick: int) -> Path:
+        """Make room for ``.1``; the writer forgets the line that it tore."""
+        path = self.folder / self.name(pick)
+        self.torn[path.name] = ""
+        for number in range(30, 0, -1):
+            for ending in ("", ".gz"):
+                if (old := Path(f"{path}.{number}{ending}")).exists():
+                    old.rename(f"{path}.{number + 1}{ending}")
+        path.touch()
+        return path
+
+    @rule(pick=st.integers(0, 3), number=st.integers(1, 3), looks=st.booleans())
+    def compress(self, pick: int, number: int, *, looks: bool) -> None:
+        """Gzip a rotated file, which keeps its time; the appliance may look meanwhile."""
+        old = Path(f"{self.folder / self.name(pick)}.{number}")
         if old.exists():
-            new = old.with_name(old.name + ".gz")
-            new.write_bytes(gzip.compress(old.read_bytes()))
+            new = Path(f"{old}.gz")
+            packed = gzip.compress(old.read_bytes())
+            new.write_bytes(packed[: len(packed) // 2])
+            self.read_some(1 << 18, 3 * looks)
+            new.write_bytes(packed)
             shutil.copystat(old, new)
             old.unlink()
+
+    @rule(pick=st.integers(0, 3), deletes=st.booleans(), same_size=st.booleans())
+    def start_over(self, pick: int, *, deletes: bool, same_size: bool) -> None:
+        """Truncate or delete without a copy: what was not read may be lost. The new file may look like the old one."""
+        name = self.name(pick)
+        path = self.folder / name
+        self.lost.update(self.written[name])
+        size = path.stat().st_size if path.exists() else 0
+        if deletes:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(b"")
+        self.torn[name] = ""
+        if same_size and size > 40:
+            self.number += 1
+            line = f"call {self.number} of {name} ".ljust(size - 1, "x")
+            append(path, line + "\n")
+            self.written[name].append(line)
 
     @rule(max_bytes=st.integers(1, 3000), steps=st.integers(1, 10))
     def read_some(self, max_bytes: int, steps: int) -> None:
         """A few steps, each committed."""
         for _ in range(steps):
-            batch = self.source.read(max_bytes=max_bytes)
-            if batch is not None:
-                self.position = batch.position
-                self.given += [line.content.decode() for line in batch.lines]
+            if any((self.folder / name).exists() for name in self.names):
+                batch = self.source.read(max_bytes=max_bytes)
+                if batch is not None:
+                    self.position = batch.position
+                    self.given += [line.content.decode() for line in batch.lines]
 
     @rule()
     def restart(self) -> None:
         """Power cut: all that is left is the position."""
-        if hasattr(self, "source"):
-            self.source.close()
+        self.source.close()
         self.source = FileSource("main", self.folder / self.pattern, clock=self.clock)
         self.source.resume(self.position)
 
@@ -143,10 +159,15 @@ class AnyWriter(RuleBasedStateMachine):
     @rule()
     def read_all(self) -> None:
         """All that was written is there, once, and in its order; what else is there was torn."""
-        self.read_some(1 << 18, 60)
-        complete = [line for line in self.given if line in set(self.written)]
-        assert complete == self.written
-        assert all(line.startswith("torn ") for line in set(self.given) - set(self.written))
+        self.clock.seconds += 0.5
+        self.read_some(1 << 18, 80)
+        known = {line for lines in self.written.values() for line in lines}
+        for lines in self.written.values():
+            mine = set(lines)
+            got = [line for line in self.given if line in mine]
+            assert len(set(got)) == len(got)
+            assert [line for line in got if line not in self.lost] == [line for line in lines if line not in self.lost]
+        assert all(line.startswith("torn ") for line in set(self.given) - known)
 
     @invariant()
     def position_is_bounded(self) -> None:
@@ -154,5 +175,31 @@ class AnyWriter(RuleBasedStateMachine):
         assert len(self.position or b"") < 20_000
 
 
-AnyWriter.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestAnyWriter = AnyWriter.TestCase
+class ManyFiles(AnyWriter):
+    """Two files of one pattern, each with its rotations, which the pattern does not name."""
+
+    pattern = "*.csv"
+    names = ("a.csv", "b.csv")
+
+
+class RotatedNamed(AnyWriter):
+    """The pattern names the rotations too."""
+
+    pattern = "Master.csv*"
+
+
+MACHINES = [AnyWriter, ManyFiles, RotatedNamed]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_each_complete_line_comes_once(machine: type[AnyWriter]) -> None:
+    """Some histories of each kind of feed."""
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_each_complete_line_comes_once_in_many_histories(machine: type[AnyWriter]) -> None:
+    """Many and longer histories."""
+    run_state_machine_as_test(machine, settings=settings(max_examples=1000, stateful_step_count=50, deadline=None))
