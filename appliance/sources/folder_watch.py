@@ -114,27 +114,36 @@ class FolderWatch:
         return seen
 
     def _folders_changed(self, now: float) -> bool:
-        times = {folder: self._disk.folder_modified(folder) for folder in self._folders}
+        times = {folder: self._folder_time(folder) for folder in self._folders}
         if times != self._folders:
             self._folders, self._changed_at = times, now
         return now < self._changed_at + _COARSE_SECONDS
 
+    def _folder_time(self, folder: str) -> int:
+        try:
+            return self._disk.folder_modified(folder)
+        except OSError:
+            return 0
+
     def _scan(self, followed: AbstractSet[int], recent: AbstractSet[str] | None) -> None:
         """List the folders; ask for the status of all files, or of new ones and of ``recent``."""
         before, self.found, self._names = self.found, {}, 0
-        folders = list(self._expand(str(PurePath(*self._parts[: self._first])), self._first))
-        self._folders = {folder: self._folders.get(folder, 0) for folder in folders}
-        for folder in folders:
+        times, self._folders = self._folders, {}
+        for folder in self._expand(str(PurePath(*self._parts[: self._first])), self._first):
             for name, inode in self._entries(folder):
                 path = f"{folder}/{name}"
                 matched = self._is_match(name)
-                if not matched and not self._is_rotated(name) and inode not in followed:
+                if not matched and inode not in followed and not self._is_rotated(name):
                     continue
                 current = before.get(path)
                 if recent is None or path in recent or current is None or current.status.inode != inode:
                     current = self._file(path, current, rotated=not matched)
                 if current:
                     self.found[path] = current
+        self._folders = {folder: times.get(folder, 0) for folder in self._folders}
+        if self.failure is not None:
+            # What cannot be listed now is not gone.
+            self.found = before | self.found
 
     def _expand(self, folder: str, depth: int) -> Iterator[str]:
         """The folders that files may be in."""
@@ -143,13 +152,19 @@ class FolderWatch:
             return
         for name, _ in self._entries(folder):
             if self._hit(name, depth):
-                try:
-                    yield from self._expand(f"{folder}/{name}", depth + 1)
-                except (NotADirectoryError, FileNotFoundError):
-                    continue
+                yield from self._expand(f"{folder}/{name}", depth + 1)
 
     def _entries(self, folder: str) -> list[tuple[str, int]]:
-        entries = self._disk.entries(folder)
+        """What is in a folder; nothing if a wildcard led to something else, or to what cannot be read now."""
+        try:
+            entries = self._disk.entries(folder)
+        except OSError as error:
+            if not self._folders:
+                raise
+            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                self.failure = error
+            return []
+        self._folders[folder] = 0
         self._names += len(entries)
         return entries
 
