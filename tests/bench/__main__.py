@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from appliance.cdr.dialects import DIALECTS
+from tests.bench.backlog import bench_backlog
+from tests.bench.commits import bench_commits
 from tests.bench.dialects import bench_dialects
-from tests.bench.edge import bench_commits, bench_edge_way, bench_preview
+from tests.bench.edge import bench_edge_way, bench_preview
 from tests.bench.figure import Figure
 from tests.bench.ingest import bench_ingest
 from tests.bench.system import bench_system
@@ -17,8 +19,12 @@ BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
     bench_dialects: tuple(f"dialect.{name}" for name in DIALECTS),
     bench_preview: ("preview",),
     bench_edge_way: ("edge_way", "edge_way_wall", "bytes_on_disk_per_record"),
-    bench_commits: ("commit_encrypted_over_plain",),
-    bench_system: ("resident_mb_backlog", "full_way", "idle_core_share"),
+    bench_commits: (
+        *("commit_encrypted_over_plain", "commit_encrypted_over_plain_100"),
+        *("commit_full_over_normal", "commit_single_over_fsync"),
+    ),
+    bench_backlog: ("resident_mb_backlog", "resident_mb_at_half", "resident_mb_at_whole", "bytes_on_disk_backlog"),
+    bench_system: ("full_way", "idle_core_share"),
     bench_ingest: ("ingest_end_to_end",),
 }
 

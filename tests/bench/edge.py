@@ -19,7 +19,7 @@ from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.clock import SystemClock
 from appliance.daemon import open_translator
 from appliance.intake import FeedIntake, Translator
-from appliance.ports import Intake, SecretBytes
+from appliance.ports import SecretBytes
 from appliance.settings import load_site
 from appliance.sources.file_source import FileSource
 from appliance.sources.whole_file import read_lines
@@ -147,32 +147,6 @@ class BareLoop:
             (len(rows), blob),
         )
         connection.execute("COMMIT")
-
-
-def bench_commits(_only: str | None = None) -> Iterator[Figure]:
-    """``commit_encrypted_over_plain`` at a batch of 1,000: the product's append against plain rows in SQLite."""
-    calls = next(iter(batches_of_calls()))
-    with tempfile.TemporaryDirectory(dir=BUILD) as name:
-        runs = iter(range(1000))
-
-        def encrypted() -> None:
-            buffer = open_buffer(Path(name) / f"sealed-{next(runs)}.db")
-            for _ in range(20):
-                buffer.append(Intake("bench", "2026-01-01", len(calls), calls, (), 0, 0, (), b"position"))
-            buffer.close()
-
-        def plain() -> None:
-            connection = sqlite3.connect(Path(name) / f"plain-{next(runs)}.db", isolation_level=None)
-            prepare(connection, cap_bytes=2**30)
-            connection.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, content BLOB)")
-            for _ in range(20):
-                connection.execute("BEGIN IMMEDIATE")
-                connection.executemany("INSERT INTO row (content) VALUES (?)", [(encode_call(call),) for call in calls])
-                connection.execute("COMMIT")
-            connection.close()
-
-        value, limit = rates(20 * len(calls), encrypted, plain)
-        yield Figure("commit_encrypted_over_plain", value, "records/s of a core", "plain rows in SQLite", limit)
 
 
 def batches_of_calls() -> Iterator[list[Call]]:
