@@ -137,6 +137,22 @@ async def test_feed_states_are_reported(tmp_path: Path, caplog: pytest.LogCaptur
     assert warnings == ["feed=main state=unreadable code=source_unreadable"]
 
 
+async def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged rotation is counted by its kind, logged once, and the feed goes on."""
+    authority = Authority()
+    receiver = Receiver()
+    async with TlsPeer(server_context(authority), receiver) as peer:
+        site = SiteUnderTest(tmp_path, peer.url, authority.identity())
+        site.feed.write_bytes(generate(rows=20, seed=24))
+        async with site.running():
+            await until(lambda: site.status_is("waiting") and bool(receiver.order))
+            site.feed.with_name("Master.csv.1.gz").write_bytes(b"\x1f\x8b\x08\0 no gzip, whatever its first bytes say")
+            await until(lambda: site.status.feeds[0].file_problems == {"gzip_damaged": 1})
+    assert site.status.feeds[0].state == "waiting"
+    warnings = [record.getMessage() for record in caplog.records if record.name == "natalia.sources"]
+    assert warnings == ["feed=main problem=gzip_damaged"]
+
+
 async def test_the_receiver_is_told_what_became_of_every_line(tmp_path: Path) -> None:
     """By itself, while it runs: in the end its account is the appliance's own, and balances."""
     receiver = Receiver()
