@@ -1,6 +1,6 @@
 """Dialect ``avaya_ipo_smdr``: the SMDR output of Avaya IP Office, and the files of its older Delta Server.
 
-Sources: Avaya Branch Gateway Manager 10.0 (15-601011) pp. 851-856; IP Office 3.0 and 4.0 SMDR (Delta Server); the page
+Sources: Avaya Branch Gateway Manager 10.0  pp. 851-856; IP Office 3.0 and 4.0 SMDR (Delta Server); the page
 "SMDR Fields" of IP Office R12.3 (documentation.avaya.com).
 
 A row is one segment of a call; all segments of a call carry its Call ID and the time at which the call, not the
@@ -203,7 +203,7 @@ DIALECT: Final = Dialect(
     transports=("file", "tcp push"),
     identity="Call ID, start, continuation, parties and times of the segment, and its occurrence within 64 KiB",
     inherent_loss="IP Office buffers 500 to 3,000 records while nothing listens, then drops the oldest; UDP loses more",
-    manual="Avaya Branch Gateway Manager 10.0 (15-601011) pp. 851-856; IP Office R12.3 SMDR Fields",
+    manual="Avaya Branch Gateway Manager 10.0  pp. 851-856; IP Office R12.3 SMDR Fields",
     columns=COLUMNS,
     open=_open,
     options=frozenset({"date_order"}),

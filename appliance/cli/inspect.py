@@ -98,7 +98,10 @@ def _status_lines(report: Status) -> list[tuple[str, str]]:
         ),
     ]
     lines += [
-        (f"feed {feed.feed}", f"{feed.dialect}: {feed.state}, last read {_time(feed.last_read_at)}{_zone(feed)}{_files(feed)}")
+        (
+            f"feed {feed.feed}",
+            f"{feed.dialect}: {feed.state}, last read {_time(feed.last_read_at)}{_zone(feed)}{_files(feed)}",
+        )
         for feed in report.feeds
     ]
     return lines + [("buffer", line) for line in _stats_lines(report.buffer)]

@@ -78,6 +78,7 @@ def dialects_reference() -> str:
         parts.append(f"\n## `{dialect.name}`\n\n{dialect.description}.\n\n| | |\n|---|---|\n")
         rows = {"arrives by": ", ".join(dialect.transports), "what identifies a record": dialect.identity}
         rows |= {"which loss the feed itself can have": dialect.inherent_loss, "read in": dialect.manual}
+        rows |= {"what `[feeds.layout]` may declare": ", ".join(f"`{name}`" for name in sorted(dialect.options)) or "-"}
         parts += [f"| {label} | {text} |\n" for label, text in rows.items()]
     parts += _sample_table()
     parts.append("\n## Reasons\n\n| code | the line is refused because |\n|---|---|\n")
@@ -87,7 +88,7 @@ def dialects_reference() -> str:
 
 def _sample_table() -> Iterator[str]:
     """Give what each real sample gave, and why rows of it are refused."""
-    yield "\n## Real samples\n\nWhat `natalia-appliance preview` makes of real files and of vendors' examples. Each row\n"
+    yield "\n## Real samples\n\nWhat `natalia-appliance preview` makes of real files and vendors' examples. Each row\n"
     yield "is accounted for; `tests/appliance/cdr/test_samples.py` holds the counts where the files are at hand.\n\n"
     yield "| file | dialect | records | refused | no record | why refused |\n|---|---|---|---|---|---|\n"
     for dialect, name, table in samples.expected():
