@@ -67,13 +67,14 @@ class AnyWriter(RuleBasedStateMachine):
             self.written[name].append(line)
         self.torn[name] = f"torn {self.number}" if torn else ""
         append(self.folder / name, text + self.torn[name])
+        self.stamp(self.folder / name)
 
     @rule(pick=st.integers(0, 3))
     def rotate_by_rename(self, pick: int) -> None:
         """Rename, and create anew, as logrotate does."""
         path = self.shift(pick)
         path.rename(f"{path}.1")
-        path.touch()
+        self.stamp(path)
 
     @rule(pick=st.integers(0, 3))
     def rotate_by_copy(self, pick: int) -> None:
@@ -81,6 +82,7 @@ class AnyWriter(RuleBasedStateMachine):
         path = self.shift(pick)
         shutil.copy2(path, f"{path}.1")
         os.truncate(path, 0)
+        self.stamp(path)
 
     @rule(pick=st.integers(0, 3))
     def copy_and_look_before_truncating(self, pick: int) -> None:
@@ -89,8 +91,10 @@ class AnyWriter(RuleBasedStateMachine):
         content = path.read_bytes()
         for part in (content[: len(content) // 2], content[len(content) // 2 :]):
             append(Path(f"{path}.1"), part)
+            self.stamp(Path(f"{path}.1"))
             self.read_some(1 << 18, 3)
         os.truncate(path, 0)
+        self.stamp(path)
 
     def shift(self, pick: int) -> Path:
         """Make room for ``.1``; the writer forgets the line that it tore."""
@@ -100,8 +104,16 @@ class AnyWriter(RuleBasedStateMachine):
             for ending in ("", ".gz"):
                 if (old := Path(f"{path}.{number}{ending}")).exists():
                     old.rename(f"{path}.{number + 1}{ending}")
-        path.touch()
+        if not path.exists():
+            self.stamp(path)
         return path
+
+    def stamp(self, path: Path) -> None:
+        """Give a file that was just written the test's own time, in ticks of ten milliseconds."""
+        path.touch()
+        now = int(self.clock.now().timestamp() * 100) * 10_000_000
+        os.utime(path, ns=(now, now))
+        self.clock.seconds += 0.001
 
     @rule(pick=st.integers(0, 3), number=st.integers(1, 3), looks=st.booleans())
     def compress(self, pick: int, number: int, *, looks: bool) -> None:
@@ -111,6 +123,7 @@ class AnyWriter(RuleBasedStateMachine):
             new = Path(f"{old}.gz")
             packed = gzip.compress(old.read_bytes())
             new.write_bytes(packed[: len(packed) // 2])
+            self.stamp(new)
             self.read_some(1 << 18, 3 * looks)
             new.write_bytes(packed)
             shutil.copystat(old, new)
@@ -133,6 +146,8 @@ class AnyWriter(RuleBasedStateMachine):
             line = f"call {self.number} of {name} ".ljust(size - 1, "x")
             append(path, line + "\n")
             self.written[name].append(line)
+        if path.exists():
+            self.stamp(path)
 
     @rule(max_bytes=st.integers(1, 3000), steps=st.integers(1, 10))
     def read_some(self, max_bytes: int, steps: int) -> None:
