@@ -22,6 +22,9 @@ from appliance.clock import SystemClock
 from appliance.daemon import Appliance, first_status, open_translator
 from appliance.intake import FeedIntake
 from appliance.ports import SecretBytes
+from appliance.sealing.buffer_keys import BufferKeys
+from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.secret_store import SecretStore
 from appliance.settings import load_settings
 from appliance.sources.file_source import FileSource
 from appliance.uplink.https_uplink import COMPLETENESS_PATH, HttpsUplink
@@ -60,11 +63,12 @@ def feeds() -> Iterator[object]:
 
 
 class Receiver:
-    """An honest receiver's answers; ``complete`` is set once as many records came as it was told to expect."""
+    """An honest receiver's answers; ``complete`` is set once all records came that it expects, and a report."""
 
     def __init__(self) -> None:
         self.expected = 0
         self.records = 0
+        self.reports = 0
         self.complete = asyncio.Event()
 
     def __call__(self, request: Request) -> Reply:
@@ -72,12 +76,18 @@ class Receiver:
             return reply(200, encode_answer(HighWater(0, 0)))
         if request.path == COMPLETENESS_PATH:
             number = decode_completeness(request.body).number
+            self.reports += 1
+            self.look()
             return reply(200, encode_answer(Receipt(number, stored=True, newest=number)))
         batch = msgspec.json.decode(zstandard.decompress(request.body), type=Batch)
         self.records += len(batch.records)
-        if self.records >= self.expected:
-            self.complete.set()
+        self.look()
         return reply(200, encode_answer(verdict(batch.epoch, batch.sequence, accepted=len(batch.records))))
+
+    def look(self) -> None:
+        """Set ``complete`` if it is."""
+        if self.records >= self.expected and self.reports:
+            self.complete.set()
 
 
 def on_wire(request: Request) -> bytes:
@@ -103,7 +113,9 @@ async def run_site(folder: Path, feed: bytes) -> Seen:
         identity = authority.identity()
         secret = SecretBytes(bytes(range(32)))
         owner = BufferSettings(identity.tenant, identity.appliance, KeyProtection.FILE, 2**26, 100)
-        buffer = SqliteBuffer.open(folder / "state/buffer.db", masters={1: secret}, settings=owner)
+        store = SecretStore(folder / "secrets", FileSealer.open(folder / "anchor"))
+        keys = BufferKeys(store, SystemClock())
+        buffer = SqliteBuffer.open(folder / "state/buffer.db", masters=keys.masters(), settings=owner)
         translator = open_translator("asterisk_csv", site=settings, secret=secret, feed="main")
         clock = SystemClock()
         intake = FeedIntake(FileSource("main", path), translator, buffer, clock)
@@ -115,7 +127,7 @@ async def run_site(folder: Path, feed: bytes) -> Seen:
         stop = asyncio.Event()
         async with HttpsUplink(peer.url, identity, clock) as uplink:
             appliance = Appliance(
-                status=status, settings=settings, buffer=buffer, uplink=uplink, feeds=[intake], clock=clock
+                status=status, settings=settings, buffer=buffer, keys=keys, uplink=uplink, feeds=[intake], clock=clock
             )
             running = asyncio.create_task(appliance.run(stop))
             if receiver.expected:
