@@ -119,6 +119,7 @@ class Loop:
                     self.feed.end_line()
                     self.feed.rotate(counts.get("read", 0))
         self.feed.grow(len(self.feed.content))
+        (self.appliance.state / "status.json").unlink(missing_ok=True)  # what a killed one has said
         self.appliance.start()
         assert self.appliance.wait_for(
             lambda now: now.get("read", 0) >= self.feed.lines and now.get("waiting") == 0,
