@@ -16,6 +16,7 @@ OUTSIDE_LINE: Final = r"[0-9*#]{1,8}"
 WITHHOLD_PREFIX: Final = r"[0-9*#]{2,8}"
 CARRIER_PREFIX: Final = r"(?=.{2,8}\Z)[0-9]+x*"
 MAX_EXTENSION: Final = 8
+_UNFIT_LENGTHS: Final = f"site.extension_lengths: not all between 1 and {MAX_EXTENSION}"
 _FORMS: Final = {
     "national_prefix": (PREFIX, "not up to 5 digits"),
     "international_prefix": (PREFIX, "not up to 5 digits"),
@@ -73,29 +74,27 @@ class NumberingPlan(Struct, frozen=True, kw_only=True):
             SettingsError: lists every mistake, with the option's path under ``site``.
         """
         lengths = frozenset(extension_lengths)
-        more_lines = tuple(outside_lines)
+        lines = (*filter(None, [outside_line]), *outside_lines)
         withhold = None if withhold_prefixes is None else tuple(withhold_prefixes)
         carrier = None if carrier_prefixes is None else tuple(carrier_prefixes)
-        # An empty text is none, but for the international prefix: "" would make every number a foreign one.
         mistakes = _mistakes(
-            national_prefix=[national_prefix] if national_prefix else [],
+            lengths,
+            # An empty text is none, but for the international prefix: "" would make every number a foreign one.
+            national_prefix=filter(None, [national_prefix]),
             international_prefix=[] if international_prefix is None else [international_prefix],
-            outside_line=[outside_line] if outside_line else [],
-            area_code=[area_code] if area_code else [],
-            outside_lines=more_lines,
+            outside_line=filter(None, [outside_line]),
+            area_code=filter(None, [area_code]),
+            outside_lines=lines[bool(outside_line) :],
             withhold_prefixes=withhold or (),
             carrier_prefixes=carrier or (),
         )
-        if country not in COUNTRIES:
+        home = COUNTRIES.get(country)
+        if home is None:
             mistakes.append("site.country: no ISO 3166 code of a country with a numbering plan")
-        if not all(1 <= length <= MAX_EXTENSION for length in lengths):
-            mistakes.append(f"site.extension_lengths: not all between 1 and {MAX_EXTENSION}")
-        if mistakes:
+        if mistakes or home is None:
             raise SettingsError(mistakes)
-        home = COUNTRIES[country]
-        lines = (outside_line, *more_lines) if outside_line else more_lines
-        withhold = usual_withhold_prefixes(country, home.calling_code) if withhold is None else withhold
         carrier = usual_carrier_prefixes(country) if carrier is None else carrier
+        withhold = usual_withhold_prefixes(country, home.calling_code) if withhold is None else withhold
         access = Access(
             home,
             home.national_prefix if national_prefix is None else national_prefix,
@@ -105,6 +104,11 @@ class NumberingPlan(Struct, frozen=True, kw_only=True):
             tuple(line for line in lines if line.isdecimal()),
             _longest_first(code for code in (*withhold, *carrier) if set(code).isdisjoint("*#")),
         )
+        return cls._of(access, lengths, _longest_first(code for code in (*withhold, *lines) if not code.isdecimal()))
+
+    @classmethod
+    def _of(cls, access: Access, lengths: frozenset[int], signed_codes: tuple[str, ...]) -> Self:
+        home = access.home
         emergencies = _emergencies(home, access.outside_lines)
         return cls(
             home=home,
@@ -117,13 +121,14 @@ class NumberingPlan(Struct, frozen=True, kw_only=True):
             presented_ways=access.presented(),
             foreign_ways=access.foreign(),
             uncoded_ways=access._replace(codes=()).dialled(),
-            signed_codes=_longest_first(code for code in (*withhold, *lines) if not code.isdecimal()),
+            signed_codes=signed_codes,
             longest_inside=max((*lengths, *map(len, emergencies))),
         )
 
 
-def _mistakes(**options: Iterable[str]) -> list[str]:
-    return [
+def _mistakes(lengths: Iterable[int], **options: Iterable[str]) -> list[str]:
+    unfit = [] if all(1 <= length <= MAX_EXTENSION for length in lengths) else [_UNFIT_LENGTHS]
+    return unfit + [
         f"site.{option}: {_FORMS[option][1]}"
         for option, values in options.items()
         if not all(re.fullmatch(_FORMS[option][0], value) for value in values)

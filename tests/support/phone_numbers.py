@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 import phonenumbers
 from hypothesis import strategies as st
@@ -105,4 +105,5 @@ def generated(region: str) -> st.SearchStrategy[PhoneNumber]:
     def fits(number: PhoneNumber | None) -> bool:
         return number is not None and phonenumbers.is_valid_number(number) and not is_canadian_310(number)
 
-    return nationals.map(lambda national: parsed(f"+{code}{national}", region)).filter(fits)  # type: ignore[return-value]
+    numbers = nationals.map(lambda national: parsed(f"+{code}{national}", region)).filter(fits)
+    return cast("st.SearchStrategy[PhoneNumber]", numbers)
