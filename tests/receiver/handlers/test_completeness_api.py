@@ -157,7 +157,17 @@ def _altered(**changes: object) -> bytes:
         (b"{}", ProblemCode.ENCODING_UNSUPPORTED),
         (bytes(MAX_COMPRESSED_BYTES + 1), ProblemCode.BATCH_TOO_LARGE),
     ],
-    ids=str,
+    ids=[
+        *(
+            "a note",
+            "an unknown field",
+            "a number for a feed",
+            "a number for a count",
+            "no day",
+            "a number for a reason",
+        ),
+        *("one account twice", "no account", "a batch", "not compressed", "too long"),
+    ],
 )
 def test_a_report_outside_the_contract_is_refused_whole(
     line: httpx.Client, reader: httpx.Client, body: bytes, code: ProblemCode
