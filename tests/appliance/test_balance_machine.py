@@ -207,4 +207,4 @@ class TestSite(Site.TestCase):
 class TestSiteForLong(Site.TestCase):
     """The long form."""
 
-    settings = settings(SHORT, max_examples=1500, stateful_step_count=60)
+    settings = settings(SHORT, max_examples=400, stateful_step_count=50)

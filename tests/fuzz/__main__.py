@@ -17,10 +17,11 @@ import zstandard
 from appliance.cdr.dialects import DIALECTS
 from appliance.wire import codec
 from appliance.wire.batch import Batch, KeyProtection
+from appliance.wire.completeness import Completeness, Receipt
 from tests.fuzz.target import CODECS
 from tests.support import samples, vectors
 from tests.support.feeds import feed_of
-from tests.support.records import call
+from tests.support.records import account, call
 from tests.support.tree import ROOT
 
 BUILD = ROOT / "build/fuzz"
@@ -48,7 +49,9 @@ def seeds(name: str) -> list[bytes]:
     """What the corpus of a target begins with."""
     if name in CODECS:
         body = codec.encode_batch(Batch(1, 1, KeyProtection.FILE, [call(1)]))
-        return [body, zstandard.decompress(body), b'{"epoch":1,"sequence":1}']
+        report = codec.encode_completeness(Completeness(1, [account()]))
+        texts = [zstandard.decompress(body), zstandard.decompress(report)]
+        return [body, *texts, b'{"epoch":1,"sequence":1}', codec.encode_answer(Receipt(1, stored=True, newest=1))]
     files = [path.read_bytes() for path in sorted((vectors.FOLDER / name).glob("*.txt"))]
     for dialect, sample, _ in samples.expected():
         if dialect == name and (samples.SAMPLES / sample).is_file():
@@ -98,4 +101,5 @@ def main(seconds: int, only: tuple[str, ...], *, write: bool) -> None:
     sys.exit(any(result.findings for result in results))
 
 
-main()
+if __name__ == "__main__":
+    main()
