@@ -47,8 +47,8 @@ class Content(Protocol):
         """Bytes from ``offset``; fewer at the end."""
         ...
 
-    def last(self, size: int, /) -> bytes:
-        """The last bytes that there are, as far as that is known."""
+    def end(self) -> int:
+        """Where the bytes end, as far as that is known."""
         ...
 
     def close(self) -> None:
@@ -71,9 +71,9 @@ class PlainContent:
         """See ``Content``."""
         return self._disk.read(self._descriptor, size, offset)
 
-    def last(self, size: int, /) -> bytes:
+    def end(self) -> int:
         """See ``Content``."""
-        return self.read(size, max(0, self._disk.opened(self._descriptor).size - size))
+        return self._disk.opened(self._descriptor).size
 
     def close(self) -> None:
         """See ``Content``."""
@@ -103,9 +103,9 @@ class GzipContent:
         start = max(0, offset - self._end + len(self._window))
         return bytes(self._window[start : start + size])
 
-    def last(self, size: int, /) -> bytes:
+    def end(self) -> int:
         """See ``Content``."""
-        return bytes(self._window[-size:])
+        return self._end
 
     def close(self) -> None:
         """See ``Content``."""

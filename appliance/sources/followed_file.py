@@ -35,7 +35,7 @@ class FollowedFile:
         """How far lines were given; None at the start."""
         self._make_framer = framer
         self._framer = framer(0)
-        self._head = self._tail = b""
+        self._first = self._head = self._tail = b""
         self._mark_tail = _hash(b"")
         self.read_to = 0
 
@@ -54,7 +54,9 @@ class FollowedFile:
 
     def has_head(self, mark: Mark) -> bool:
         """Whether it begins as the file of ``mark``."""
-        return _hash(self.content.read(mark.head_bytes, 0)) == mark.head_hash
+        if not self._first:
+            self._first = self.content.read(HASHED_BYTES, 0)
+        return len(self._first) >= mark.head_bytes and _hash(self._first[: mark.head_bytes]) == mark.head_hash
 
     def begins_like(self, original: "FollowedFile", size: int) -> bool:
         """Whether this file's first ``size`` bytes are, at their start and end, also in ``original``."""
@@ -80,10 +82,12 @@ class FollowedFile:
 
     def was_rewritten(self) -> bool:
         """Whether lines that were given are no longer there; a torn last line may be, and is read anew."""
-        if self.content.read(len(self._tail), self.read_to - len(self._tail)) == self._tail:
+        head = self.content.read(len(self._head), 0)
+        if head == self._head and self._before(self.read_to) == self._tail:
             return False
         offset = self._framer.offset
-        if offset and _hash(self._before(offset)) == self._mark_tail:
+        given = min(offset, HASHED_BYTES)
+        if offset and head[:given] == self._head[:given] and _hash(self._before(offset)) == self._mark_tail:
             self._go(offset)
             return False
         return True
@@ -123,7 +127,8 @@ class FollowedFile:
         if arrived or not data or self.content.read(_AHEAD_BYTES, self.read_to).strip(b"\0"):
             return arrived or data
         # A long run of NULs, perhaps a hole that stays; it is passed once something stands behind it.
-        return data if self.content.last(_AHEAD_BYTES).strip(b"\0") else b""
+        last = max(self.read_to, self.content.end() - _AHEAD_BYTES)
+        return data if self.content.read(_AHEAD_BYTES, last).strip(b"\0") else b""
 
     def _go(self, offset: int) -> None:
         self._framer = self._make_framer(offset)

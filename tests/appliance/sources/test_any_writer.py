@@ -209,7 +209,7 @@ MACHINES = [AnyWriter, ManyFiles, RotatedNamed]
 @pytest.mark.parametrize("machine", MACHINES)
 def test_each_complete_line_comes_once(machine: type[AnyWriter]) -> None:
     """Some histories of each kind of feed."""
-    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=30, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=10, stateful_step_count=30, deadline=None))
 
 
 @pytest.mark.slow

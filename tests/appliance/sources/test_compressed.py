@@ -153,7 +153,7 @@ def test_a_gzip_bomb_costs_bounded_memory_and_ends(tmp_path: Path) -> None:
 
 def test_a_long_compressed_file_is_left_and_found_again_anywhere(feed: Path) -> None:
     """Longer than the window: the position lies before what was unpacked last."""
-    lines = rows(400_000)
+    lines = rows(200_000)
     append(feed, text(lines))
     position = position_after(follow(feed), batches=2)
     compress(feed.rename(f"{feed}.1"))

@@ -128,7 +128,7 @@ def test_thousands_of_files_are_read_once_also_after_a_restart(tmp_path: Path, c
 
 def test_a_late_file_with_an_older_time_is_found_after_a_restart(tmp_path: Path) -> None:
     """No clock is trusted: the page that it falls into no longer adds up and is read again, the other pages are not."""
-    count = 3 * RECENT + MARKS
+    count = 2 * RECENT + MARKS + PAGES
     a_file_a_call(tmp_path, 0, count)
     position = position_after(follow(tmp_path / "*.csv"))
     late = tmp_path / "late.csv"
@@ -151,7 +151,7 @@ def test_a_late_file_is_found_while_running(tmp_path: Path) -> None:
 
 def test_deleted_files_cost_no_more_than_their_page(tmp_path: Path) -> None:
     """Housekeeping while the appliance was off: what is left of one page comes again, with the same keys."""
-    count = 3 * RECENT + MARKS
+    count = 2 * RECENT + MARKS + PAGES
     a_file_a_call(tmp_path, 0, count)
     position = position_after(follow(tmp_path / "*.csv"))
     for number in range(5):
@@ -197,7 +197,7 @@ def test_files_with_the_same_header_are_different_files(tmp_path: Path) -> None:
 
 def test_an_idle_folder_of_many_files_costs_a_few_calls(tmp_path: Path) -> None:
     """Two minutes of polls: the folder's time and the files read last are asked for; all files only now and then."""
-    count = 2000
+    count = 600
     a_file_a_call(tmp_path, 0, count)
     clock, disk = ManualClock(), CountingDisk()
     source = follow(tmp_path / "*.csv", clock=clock, disk=disk)

@@ -102,6 +102,47 @@ def test_nuls_at_the_end_are_bytes_that_are_yet_to_come(tmp_path: Path) -> None:
     assert contents(source) == ["two", "three"]
 
 
+def test_nuls_at_the_end_of_a_rotated_file_are_no_line(tmp_path: Path) -> None:
+    """A file that was laid out longer than it was written, as after a crash."""
+    feed = tmp_path / "Master.csv"
+    append(feed, b"one\n" + bytes(20))
+    source = follow(feed)
+    assert contents(source) == ["one"]
+    feed.rename(tmp_path / "Master.csv.1")
+    append(feed, "two\n")
+    assert contents(source) == ["two"]
+
+
+def test_a_file_rewritten_within_a_tick_of_the_clock_is_noticed(tmp_path: Path) -> None:
+    """The same inode, size and time, other bytes: a young file is compared, not believed."""
+    feed = tmp_path / "Master.csv"
+    append(feed, "one\n")
+    time = feed.stat().st_mtime_ns
+    source = follow(feed)
+    assert contents(source) == ["one"]
+    feed.write_bytes(b"two\n")
+    os.utime(feed, ns=(time, time))
+    assert contents(source) == ["two"]
+
+
+@pytest.mark.parametrize("seen", ["one\n", ""])
+def test_a_copy_in_the_making_is_left_alone(tmp_path: Path, seen: str) -> None:
+    """Copytruncate, looked at in its middle: the lines come from the original, and what it lacks from the copy."""
+    feed = tmp_path / "Master.csv"
+    append(feed, seen)
+    source = follow(feed)
+    assert contents(source) == seen.split()
+    append(feed, "two\nthree\n")
+    append(tmp_path / "Master.csv.1", f"{seen}tw")
+    assert contents(source) == ["two", "three"]
+    append(tmp_path / "Master.csv.1", "o\nthree\n")
+    assert contents(source) == []
+    feed.write_bytes(b"")
+    assert contents(source) == []
+    append(feed, "four\n")
+    assert contents(source) == ["four"]
+
+
 def test_a_long_hole_is_passed_once_something_stands_behind_it(tmp_path: Path) -> None:
     """NULs in the middle are content that the framer judges (a line too long); what follows is read."""
     feed = tmp_path / "Master.csv"
