@@ -147,9 +147,11 @@ class FollowedFile:
         lines = self._make_framer(start).feed(self.content.read(offset - start, start))
         if start == 0:
             return lines
-        # The first of ``lines`` begins within a line; and the start of the file may hold a header.
-        head = self._make_framer(0).feed(self.content.read(min(start, HEAD_BYTES + MAX_LINE_BYTES), 0))
-        return [line for line in head if line.offset < HEAD_BYTES] + lines[1:]
+        # The first of ``lines`` begins within a line; and the start of the file may hold a header, whose line may be
+        # that very one.
+        head = self._make_framer(0).feed(self.content.read(min(offset, HEAD_BYTES + MAX_LINE_BYTES), 0))
+        head = [line for line in head if line.offset < HEAD_BYTES]
+        return head + [line for line in lines[1:] if not head or line.offset > head[-1].offset]
 
 
 def _hash(data: bytes) -> bytes:

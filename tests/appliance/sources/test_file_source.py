@@ -12,6 +12,7 @@ from appliance.cdr.framing import REWIND_BYTES
 from appliance.errors import SourceError
 from appliance.ports import SourceBatch
 from appliance.sources.file_source import FileSource
+from appliance.sources.followed_file import LOOK_BACK_BYTES
 
 
 @pytest.fixture
@@ -219,3 +220,23 @@ def test_a_folder_behind_the_path_is_an_error_that_passes(tmp_path: Path) -> Non
     source = restart(tmp_path, None)
     with pytest.raises(SourceError, match="IsADirectoryError"):
         source.read(max_bytes=10)
+
+
+@pytest.mark.parametrize("cut", [1, 20, 300])
+def test_a_header_in_which_the_window_begins_is_shown(tmp_path: Path, cut: int) -> None:
+    """The window of the lines before may begin within the file's first line; no line is missing, none shown twice."""
+    feed = tmp_path / "Master.csv"
+    header = b"h" * 399 + b"\n"
+    row = b"r" * 99 + b"\n"
+    rows = (LOOK_BACK_BYTES + cut - len(header)) // len(row) + 1
+    filler = LOOK_BACK_BYTES + cut - len(header) - (rows - 1) * len(row)
+    feed.write_bytes(header + row * (rows - 1) + (b"x" * (filler - 1) + b"\n" if filler else b""))
+    position = list(read_all(restart(feed, None)))[-1].position
+    with feed.open("ab") as file:
+        file.write(b"next\n")
+    (batch,) = read_all(restart(feed, position))
+    offsets = [line.offset for line in batch.preceding]
+    assert offsets[0] == 0
+    assert offsets == sorted(set(offsets))
+    assert offsets[-1] < feed.stat().st_size - len(b"next\n") == batch.lines[0].offset
+    assert sum(len(line.content) + 1 for line in batch.preceding) == batch.lines[0].offset
