@@ -27,6 +27,8 @@ WILDCARD: Final = re.compile(r"[*?\[]")
 _STAMP: Final = r"(?:\.\d{1,4}|[.\-_]\d{4}[\d.\-_T:]*\d{2})"
 """A number, or a date: at least year and month."""
 _ROTATED: Final = re.compile(rf"(?:{_STAMP}|\.old|)(?P<suffix>\.[A-Za-z]\w*)??(?P<gzip>\.gz)?")
+_LOGROTATED: Final = re.compile(r"\.(\d{1,3})(?:\.gz)?\Z", re.ASCII)
+"""A rotation that the pattern names too; in other names a number may count upwards."""
 _GENERATION: Final = re.compile(r"[.\-_](\d{1,4})(?:\.\w+)*\Z")
 
 
@@ -42,7 +44,7 @@ class Found(NamedTuple):
     @property
     def order(self) -> tuple[bool, int, int, str]:
         """Sorts the oldest first; of two of one time, the one that was rotated more often."""
-        generation = _GENERATION.search(self.path) if self.rotated else None
+        generation = (_GENERATION if self.rotated else _LOGROTATED).search(self.path)
         return not self.rotated, self.status.modified, -int(generation[1]) if generation else 0, self.path
 
 

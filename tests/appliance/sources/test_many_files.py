@@ -251,3 +251,11 @@ def test_the_position_is_bounded_by_its_parts() -> None:
     whole = [[mark] * MARKS, [2**64 - 1] * (2 * RECENT), [page] * PAGES]
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=FeedPosition).pages[0] == page
     assert len(msgspec.msgpack.encode(whole)) < 20_000
+
+
+def test_of_two_files_of_one_time_the_rotated_one_comes_first(tmp_path: Path) -> None:
+    """Also where the pattern names the rotations: a copy keeps the time at which the original was last written."""
+    for name, line in (("Master.csv", "third\n"), ("Master.csv.2", "first\n"), ("Master.csv.1", "second\n")):
+        (tmp_path / name).write_text(line, encoding="utf-8")
+        os.utime(tmp_path / name, (1_700_000_000, 1_700_000_000))
+    assert contents(follow(tmp_path / "Master.csv*")) == ["first", "second", "third"]
