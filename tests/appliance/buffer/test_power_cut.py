@@ -63,6 +63,7 @@ def state_of(disk: Disk) -> State:
     """What the product finds on a disk; a corruption raises."""
     with opened(disk) as buffer:
         connection: Any = buffer._connection
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = connection.execute(
             "SELECT epoch, sequence, feed, day, records, previous, body FROM batch ORDER BY epoch, sequence"
         ).fetchall()
