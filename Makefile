@@ -15,6 +15,10 @@ $(READY): dev.lock pyproject.toml receiver/pyproject.toml
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "==> installing python3-venv"; \
 	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	@command -v openssl >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq openssl; }
+	@{ command -v cc && command -v swtpm && pkg-config --exists tss2-esys tss2-tcti-swtpm && \
+	  ls "$$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h"; } >/dev/null 2>&1 || { \
+	  echo "==> installing the TPM libraries and the software TPM"; $(SUDO) apt-get update -qq && $(SUDO) apt-get install \
+	  -y -qq gcc pkg-config python3-dev libtss2-dev swtpm swtpm-tools; }
 	@echo "==> preparing $(VENV) from dev.lock (hashes checked)"
 	@python3 -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r dev.lock

@@ -123,6 +123,104 @@ class WrongMachineError(SealingError):
     hint = "Move the state directory back to its machine, or enrol this machine by itself."
 
 
+class SealDiskError(SealingError):
+    """The disk refuses to keep a sealed secret: full, read-only or failing. The secret before is still there."""
+
+    code = "seal_disk_refused"
+    hint = "Free or replace the disk of the state directory; nothing that was sealed is lost."
+
+
+class TpmMissingError(SealingError):
+    """No TPM answers: none is there, its driver or TCTI library is missing, or the account may not open it."""
+
+    code = "seal_tpm_missing"
+    hint = "Give the VM its TPM back, and the account the group `tss`; secrets sealed to it open nowhere else."
+
+
+class TpmReplacedError(SealingError):
+    """This TPM is not the one that sealed the secrets: another machine, a new TPM, or one that lost its state."""
+
+    code = "seal_tpm_replaced"
+    hint = "Move the disk back to its machine, or enrol anew and `restore` the tenant secret from its escrow."
+
+
+class TpmPolicyError(SealingError):
+    """The machine booted other software than the secrets are sealed to, and no signature allows it."""
+
+    code = "seal_policy_failed"
+    hint = "Boot a release that the vendor signed, with Secure Boot as it was; or use the recovery key."
+
+
+class TpmSignatureForgedError(SealingError):
+    """The signature that is to allow this software is not of the vendor's key."""
+
+    code = "seal_pcr_signature_forged"
+    hint = "Somebody replaced the boot files. Boot a release that the vendor signed and find out who wrote there."
+
+
+class SealedBlobRetiredError(SealingError):
+    """An old sealed blob was put back: the TPM's counter has gone on since."""
+
+    code = "seal_blob_retired"
+    hint = "Restore the newest state directory; a snapshot from before the last sealing does not open."
+
+
+class TpmLockoutError(SealingError):
+    """The TPM is in lockout after wrong authorisations or unclean stops; it recovers by itself with time."""
+
+    code = "seal_tpm_lockout"
+    hint = "Leave the machine on and wait; secrets of this product do not need the lockout to end."
+
+
+class TpmAuthorisationError(SealingError):
+    """The TPM refused an authorisation; it is never tried again, which would lock the TPM."""
+
+    code = "seal_tpm_auth_refused"
+    hint = "Somebody set a password in this TPM. Clear it in the firmware, enrol anew and `restore` from escrow."
+
+
+class TpmBusyError(SealingError, RetryableError):
+    """The TPM's state changed within an operation, or its slots are taken, also after several tries."""
+
+    code = "seal_tpm_busy"
+    hint = "Try again; if it stays, restart the machine."
+
+
+class TpmFailedError(SealingError):
+    """The TPM refused in a way that this release does not know."""
+
+    code = "seal_tpm_failed"
+    hint = "Restart the machine; if it stays, send the response code to support."
+
+
+class AnchorLoweredError(SealingError):
+    """The secrets were sealed under a better anchor than the one that is there now; nothing falls back by itself."""
+
+    code = "seal_anchor_lowered"
+    hint = "Give the machine its TPM and Secure Boot back; or enrol anew and `restore` from escrow, knowingly."
+
+
+class PassphraseError(SealingError):
+    """The anchor needs a passphrase, and the one given is none or a wrong one."""
+
+    code = "seal_passphrase_wrong"
+    hint = "Correct the passphrase file that the settings name."
+
+
+class EscrowError(ApplianceError):
+    """An escrow that cannot be made or opened."""
+
+    code = "escrow_unusable"
+    hint = "Give an age recipient (`age1…`) to escrow, and the file and its identity (`AGE-SECRET-KEY-1…`) to restore."
+
+
+class TenantSecretConflictError(SealingError):
+    """Another tenant secret is in use here; replacing it would cut the pseudonyms off from their past."""
+
+    code = "tenant_secret_conflict"
+    hint = "Use a fresh state directory for another tenant, or restore the escrow of this one."
+
+
 class IdentityError(ApplianceError):
     """The machine has no usable certificate."""
 
@@ -148,6 +246,81 @@ class CertificateUntrustedError(IdentityError):
 
     code = "identity_untrusted"
     hint = "Check the machine's clock, and that certificate and trust anchors come from the same receiver."
+
+
+class ClockOffError(CertificateUntrustedError):
+    """By this machine's clock a certificate is not valid yet, or not any more."""
+
+    code = "clock_off"
+    hint = "Set the machine's clock, or let it reach a time server; then try again. Nothing was used up."
+
+
+class EnrollmentError(IdentityError):
+    """The receiver does not enrol this machine."""
+
+    code = "enrollment_refused"
+    hint = "Ask the receiver's operator for a new invitation."
+
+
+class InvitationDamagedError(EnrollmentError):
+    """The invitation's file is damaged or not of a version that this release reads."""
+
+    code = "invitation_damaged"
+    hint = "Copy the invitation again, whole, as `natalia-receiver appliance invite` gave it."
+
+
+class AlreadyEnrolledError(EnrollmentError):
+    """This machine has its certificate, and renews it by itself."""
+
+    code = "already_enrolled"
+    hint = "Nothing to do: `natalia-appliance status` shows the certificate."
+
+
+class InvitationUnknownError(EnrollmentError):
+    """The receiver does not know the invitation: another receiver's or tenant's, or withdrawn."""
+
+    code = "invitation_unknown"
+
+
+class InvitationExpiredError(EnrollmentError):
+    """The invitation is older than 24 hours."""
+
+    code = "invitation_expired"
+
+
+class InvitationUsedError(EnrollmentError):
+    """Another machine has used the invitation."""
+
+    code = "invitation_used"
+    hint = "If you did not use it yourself, tell the receiver's operator at once; then ask for a new invitation."
+
+
+class EvidenceRefusedError(EnrollmentError):
+    """The receiver does not believe what this machine says of itself."""
+
+    code = "evidence_invalid"
+    hint = "Restart the machine and try again; if it stays, its TPM does not work as the standard says."
+
+
+class QuarantinedError(EnrollmentError):
+    """The receiver takes this machine for a copy of another; an administrator of the tenant must decide."""
+
+    code = "appliance_quarantined"
+    hint = "Ask an administrator of the tenant: `natalia-receiver appliance alarms` shows why."
+
+
+class ApprovalPendingError(EnrollmentError, RetryableError):
+    """An administrator of the tenant must agree first."""
+
+    code = "approval_pending"
+    hint = "Ask an administrator of the tenant for `natalia-receiver appliance approve`; it is asked again by itself."
+
+
+class EnrollmentUnavailableError(EnrollmentError, RetryableError):
+    """The receiver cannot be reached, or is not ready."""
+
+    code = "enrollment_unavailable"
+    hint = "Check address, network and name resolution; then try again. The invitation is not used up."
 
 
 class UplinkError(ApplianceError):

@@ -10,6 +10,13 @@ from appliance.cdr.record import Line
 from appliance.wire.batch import HighWater, KeyProtection, Verdict
 from appliance.wire.call import Call
 from appliance.wire.completeness import Account, Completeness, Gap, Receipt
+from appliance.wire.enrollment import (
+    EnrollmentAnswer,
+    EnrollmentRequest,
+    Evidence,
+    HpkeChallenge,
+    TpmChallenge,
+)
 
 T = TypeVar("T")
 
@@ -98,6 +105,60 @@ class IdentityStore(Protocol):
             IdentityError: not enrolled, or what is stored does not fit together.
             SealingError: the key cannot be unsealed.
         """
+        ...
+
+
+class MachineWitness(Protocol):
+    """What can be shown of this machine, and what only it can open."""
+
+    @property
+    def key_protection(self) -> KeyProtection:
+        """What guards its secrets."""
+        ...
+
+    @property
+    def transport_key(self) -> bytes | None:
+        """X25519, to which a challenge may be sent; None where a credential for the TPM is to be sent."""
+        ...
+
+    def evidence(self, *, public_key: bytes, occasion: bytes) -> Evidence:
+        """Give evidence for a key, SubjectPublicKeyInfo in DER, on an occasion (``wire.enrollment.binding``).
+
+        Raises:
+            SealingError: the TPM does not give it.
+        """
+        ...
+
+    def open_challenge(self, challenge: TpmChallenge | HpkeChallenge, *, enrollment: str) -> SecretBytes:
+        """Open what the receiver sent: the transport secret.
+
+        Raises:
+            SealingError: it was not made for this machine.
+        """
+        ...
+
+
+class CertificateDesk(Protocol):
+    """The receiver's side of enrollment and renewal (``wire.enrollment``)."""
+
+    async def apply(self, request: EnrollmentRequest) -> EnrollmentAnswer:
+        """Ask to be enrolled.
+
+        Raises:
+            EnrollmentError: refused, with the reason's class; retryable where trying again can help.
+        """
+        ...
+
+    async def enroll(self, *, enrollment: str, proof: str, request: bytes) -> bytes:
+        """Fetch the certificate: PEM, leaf first. Raises as ``apply``."""
+        ...
+
+    async def renew(self, request: bytes) -> bytes:
+        """Fetch the next certificate with the one in use: PEM, leaf first. Raises as ``apply``."""
+        ...
+
+    async def trust_anchors(self) -> bytes:
+        """Fetch what the receiver announces to be trusted: PEM. Raises as ``apply``."""
         ...
 
 

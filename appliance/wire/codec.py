@@ -15,6 +15,7 @@ import zstandard
 from appliance.wire.batch import Batch, HighWater, Verdict
 from appliance.wire.call import Call
 from appliance.wire.completeness import Account, Completeness, Gap, Receipt
+from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, RenewalEvidence, TenantSecrets
 from appliance.wire.limits import MAX_ANSWER_BYTES, MAX_COMPRESSED_BYTES, MAX_JSON_BYTES
 from appliance.wire.problem import Problem, ProblemCode
 
@@ -32,6 +33,10 @@ _HIGH_WATER: Final = msgspec.json.Decoder(HighWater)
 _COMPLETENESS: Final = msgspec.json.Decoder(Completeness)
 _RECEIPT: Final = msgspec.json.Decoder(Receipt)
 _PROBLEM: Final = msgspec.json.Decoder(Problem)
+_ENROLLMENT_REQUEST: Final = msgspec.json.Decoder(EnrollmentRequest)
+_ENROLLMENT_ANSWER: Final = msgspec.json.Decoder(EnrollmentAnswer)
+_RENEWAL_EVIDENCE: Final = msgspec.json.Decoder(RenewalEvidence)
+_TENANT_SECRETS: Final = msgspec.json.Decoder(TenantSecrets)
 _PATH: Final = re.compile(r"`(\$[^`]*)`\Z")
 _RULE: Final = re.compile(r"^(Expected `[^`]*`|Object contains unknown field|Object missing required field `\w+`)")
 
@@ -141,6 +146,35 @@ def decode_problem(body: bytes) -> Problem:
         WireError: ``malformed_request``.
     """
     return _decode_answer(_PROBLEM, body)
+
+
+def encode_enrollment(message: EnrollmentRequest | EnrollmentAnswer | RenewalEvidence | TenantSecrets) -> bytes:
+    """A message of an enrollment or a renewal, as JSON."""
+    return _ENCODER.encode(message)
+
+
+def decode_enrollment_request(body: bytes) -> EnrollmentRequest:
+    """Read what a machine asks.
+
+    Raises:
+        WireError: ``malformed_request``.
+    """
+    return _decode_answer(_ENROLLMENT_REQUEST, body)
+
+
+def decode_enrollment_answer(body: bytes) -> EnrollmentAnswer:
+    """Read what the receiver answers. Raises as ``decode_enrollment_request``."""
+    return _decode_answer(_ENROLLMENT_ANSWER, body)
+
+
+def decode_renewal_evidence(text: bytes) -> RenewalEvidence:
+    """Read the attribute of a renewal's request. Raises as ``decode_enrollment_request``."""
+    return _decode_answer(_RENEWAL_EVIDENCE, text)
+
+
+def decode_tenant_secrets(text: bytes) -> TenantSecrets:
+    """Read what was sealed for the machine. Raises as ``decode_enrollment_request``."""
+    return _decode_answer(_TENANT_SECRETS, text)
 
 
 def _decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:

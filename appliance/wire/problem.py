@@ -32,6 +32,12 @@ class ProblemCode(StrEnum):
     BATCH_TOO_LARGE = "batch_too_large"
     BATCH_INVALID = "batch_invalid"
     ENCODING_UNSUPPORTED = "encoding_unsupported"
+    INVITATION_UNKNOWN = "invitation_unknown"
+    INVITATION_EXPIRED = "invitation_expired"
+    INVITATION_USED = "invitation_used"
+    EVIDENCE_INVALID = "evidence_invalid"
+    ANCHOR_LOWERED = "anchor_lowered"
+    APPLIANCE_QUARANTINED = "appliance_quarantined"
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -49,6 +55,12 @@ STATUS_OF: Final[dict[ProblemCode, HTTPStatus]] = {
     ProblemCode.BATCH_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ProblemCode.BATCH_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     ProblemCode.ENCODING_UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ProblemCode.INVITATION_UNKNOWN: HTTPStatus.UNAUTHORIZED,
+    ProblemCode.INVITATION_EXPIRED: HTTPStatus.UNAUTHORIZED,
+    ProblemCode.INVITATION_USED: HTTPStatus.CONFLICT,
+    ProblemCode.EVIDENCE_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ProblemCode.ANCHOR_LOWERED: HTTPStatus.FORBIDDEN,
+    ProblemCode.APPLIANCE_QUARANTINED: HTTPStatus.FORBIDDEN,
     ProblemCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
     ProblemCode.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ProblemCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,

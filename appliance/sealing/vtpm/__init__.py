@@ -1,0 +1,1 @@
+"""Adapter: the one door to the TPM (TPM 2.0, ESAPI)."""
