@@ -40,6 +40,8 @@ TpmBytes = Annotated[bytes, Meta(min_length=1, max_length=4096)]
 Der = Annotated[bytes, Meta(min_length=1, max_length=8192)]
 Token = Annotated[str, Meta(pattern=r"^nte_[a-z2-7]{32}_[a-z2-7]{32}_[0-9a-f]{8}\Z")]
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
+EnrollmentId = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""The tenant's id, then one for the enrollment, 16 bytes each in hex, so that it is found within its tenant alone."""
 
 
 class TpmEvidence(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="tpm.v1"):
@@ -115,7 +117,7 @@ class EnrollmentState(StrEnum):
 class EnrollmentAnswer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="enrollment_answer.v1"):
     """What the machine gets; without challenge and secrets while it waits."""
 
-    enrollment: Uuid
+    enrollment: EnrollmentId
     tenant: Uuid
     appliance: Annotated[str, Meta(max_length=63)]
     state: EnrollmentState

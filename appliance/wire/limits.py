@@ -34,3 +34,6 @@ MAX_REASONS_PER_ACCOUNT: Final = 100
 
 MAX_COUNT: Final = 999_999_999
 """Of lines or records of one feed and day; a count that is larger is damaged."""
+
+MAX_ENROLLMENT_BYTES: Final = 64 * 1024
+"""Length of a request's body at enrollment and at a renewal; one with every structure of a TPM needs 12 KiB."""
