@@ -1,0 +1,259 @@
+"""A real software TPM for tests: ``swtpm`` as a process of its own, on ports of its own, with a state folder.
+
+Rules: it is ended by the process id that started it; its two ports (commands, and control beside it) stay its own
+from ``Swtpm(...)`` until ``close``, so that a restart answers where it did; a test that wants the bus on record names
+``Bus.tcti`` in place of ``Swtpm.tcti``. There is no resource manager: three transient slots, and leaks stay.
+"""
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+_START_SECONDS: Final = 20.0
+_HOST: Final = "127.0.0.1"
+_SHUTDOWN_CLEAR: Final = bytes.fromhex("8001 0000000c 00000145 0000")
+"""TPM2_Shutdown(CLEAR), TPM 2.0 part 3, 9.4: what an operating system sends before power goes."""
+
+
+class Swtpm:
+    """One software TPM. Use as a context manager, or call ``start`` and ``close``."""
+
+    def __init__(self, folder: Path, *, endorsement_certificate: bool = False) -> None:
+        """Name the state folder; nothing is started yet.
+
+        Args:
+            folder: the TPM's state; made, and manufactured by the first start, if it is not there.
+            endorsement_certificate: manufacture with an EK and its certificate of a local CA (a second or two).
+        """
+        self.folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._places = _Places()
+        if endorsement_certificate and not folder.exists():
+            _manufacture(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and give the ports back."""
+        self.close()
+
+    @property
+    def port(self) -> int:
+        """The port of the commands; control is the next one."""
+        return self._places.port
+
+    @property
+    def tcti(self) -> str:
+        """What a TPM client is told."""
+        return f"swtpm:host={_HOST},port={self.port}"
+
+    def start(self) -> None:
+        """Power on; the client must send TPM2_Startup."""
+        log = (self.folder.parent / f"{self.folder.name}.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [
+                    *("swtpm", "socket", "--tpm2", "--flags", "not-need-init"),
+                    *("--tpmstate", f"dir={self.folder}"),
+                    *("--server", f"type=tcp,port={self.port},bindaddr={_HOST}"),
+                    *("--ctrl", f"type=tcp,port={self.port + 1},bindaddr={_HOST}"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        self._await()
+
+    def stop(self) -> None:
+        """Switch off in order: TPM2_Shutdown, then the end."""
+        if self._process is None:
+            return
+        with socket.create_connection((_HOST, self.port), timeout=_START_SECONDS) as connection:
+            connection.sendall(_SHUTDOWN_CLEAR)
+            connection.recv(64)
+        self._process.terminate()
+        self._end()
+
+    def kill(self) -> None:
+        """Cut the power."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._end()
+
+    def restart(self) -> None:
+        """Switch off in order and on again."""
+        self.stop()
+        self.start()
+
+    def cut_power(self) -> None:
+        """Cut the power and switch on again."""
+        self.kill()
+        self.start()
+
+    def copy_state(self, folder: Path) -> None:
+        """Copy the state as a hypervisor's clone does; name the copy to another ``Swtpm``."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".lock"))
+
+    def close(self) -> None:
+        """Cut the power, if it is on, and give the ports back."""
+        self.kill()
+        self._places.close()
+
+    def _await(self) -> None:
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end:
+            if self._process is None or self._process.poll() is not None:
+                break
+            with suppress(OSError), socket.create_connection((_HOST, self.port + 1), timeout=1):
+                return
+            time.sleep(0.01)
+        self.kill()
+        raise RuntimeError("swtpm does not start; its log stands beside the state folder")
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.wait(_START_SECONDS)
+            self._process = None
+
+
+class Bus:
+    """Everything that went over the wire to a TPM, both ways."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on ``port`` and the next."""
+        self.port = port
+        self._recorded = bytearray()
+        self._lock = threading.Lock()
+
+    @property
+    def tcti(self) -> str:
+        """The TPM behind the recorder, as a client is told."""
+        return f"swtpm:host={_HOST},port={self.port}"
+
+    @property
+    def recorded(self) -> bytes:
+        """The bytes so far."""
+        with self._lock:
+            return bytes(self._recorded)
+
+    def carry(self, source: socket.socket, target: socket.socket) -> None:
+        """Pass on what comes, until one side ends."""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                with self._lock:
+                    self._recorded += data
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def recorded_bus(tpm: Swtpm) -> Iterator[Bus]:
+    """Stand between a client and ``tpm``, and keep every byte."""
+    with ExitStack() as stack:
+        places = _Places()
+        stack.callback(places.close)
+        bus = Bus(places.port)
+        for place in (0, 1):
+            listener = stack.enter_context(places.listen(place))
+            thread = threading.Thread(target=_serve, args=(bus, listener, tpm.port + place))
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(_wake, listener)
+        yield bus
+
+
+def _wake(listener: socket.socket) -> None:
+    with suppress(OSError):
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _serve(bus: Bus, listener: socket.socket, port: int) -> None:
+    """Carry one connection after the other, as swtpm itself serves them."""
+    with suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client, socket.create_connection((_HOST, port)) as tpm:
+                back = threading.Thread(target=bus.carry, args=(tpm, client))
+                back.start()
+                bus.carry(client, tpm)
+                back.join()
+
+
+class _Places:
+    """Two ports side by side, bound (but not listened on) for as long as the owner lives: nobody else gets them."""
+
+    def __init__(self) -> None:
+        for _ in range(200):
+            first = _bound(0)
+            self.port: int = first.getsockname()[1]
+            try:
+                self._held = [first, _bound(self.port + 1)]
+            except (OSError, OverflowError):
+                first.close()
+            else:
+                return
+        raise RuntimeError("no two free ports side by side")
+
+    def listen(self, place: int) -> socket.socket:
+        """A listener on the first (0) or second (1) port."""
+        listener = _bound(self.port + place)
+        listener.listen()
+        return listener
+
+    def close(self) -> None:
+        """Give them back."""
+        for held in self._held:
+            held.close()
+
+
+def _bound(port: int) -> socket.socket:
+    found = socket.socket()
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((_HOST, port))
+    except (OSError, OverflowError):
+        found.close()
+        raise
+    return found
+
+
+def _manufacture(folder: Path) -> None:
+    """Make the state with an endorsement key and its certificate, of a CA beside the state folder."""
+    authority = folder.parent / f"{folder.name}-authority"
+    authority.mkdir(parents=True)
+    folder.mkdir()
+    paths = {"statedir": "", "signingkey": "key.pem", "issuercert": "issuer.pem", "certserial": "serial"}
+    (authority / "ca.conf").write_text(
+        "".join(f"{name} = {authority / path}\n" for name, path in paths.items()), encoding="ascii"
+    )
+    (authority / "options").write_text("--platform-manufacturer Test\n--platform-version 1\n--platform-model Test\n")
+    (authority / "setup.conf").write_text(
+        f"create_certs_tool = {shutil.which('swtpm_localca')}\n"
+        f"create_certs_tool_config = {authority / 'ca.conf'}\n"
+        f"create_certs_tool_options = {authority / 'options'}\n",
+        encoding="ascii",
+    )
+    subprocess.run(
+        [
+            *("swtpm_setup", "--tpm2", "--tpmstate", str(folder), "--config", str(authority / "setup.conf")),
+            *("--createek", "--create-ek-cert", "--pcr-banks", "sha256", "--lock-nvram"),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
