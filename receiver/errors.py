@@ -82,6 +82,13 @@ class CsrInvalidError(ReceiverError):
     hint = "Give a PEM PKCS#10 request with a P-256 key, signed by that key."
 
 
+class WrappedSecretError(ReceiverError):
+    """A wrapped secret that does not open: damaged, of another context, or wrapped under another key."""
+
+    code = "wrapped_secret_unusable"
+    hint = "Restore the database and the key that wraps its secrets from the same backup."
+
+
 class FileUnusableError(ReceiverError):
     """A file that a command was given cannot be read or written."""
 

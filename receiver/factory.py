@@ -22,7 +22,8 @@ from receiver.domain.api_key import ApiKey
 from receiver.domain.scram import verifier
 from receiver.errors import DatabaseUnusableError, ProblemError
 from receiver.kms.local_authority import LocalFileAuthority
-from receiver.ports import CertificateAuthority, Clock
+from receiver.kms.local_wrapper import LocalFileWrapper
+from receiver.ports import CertificateAuthority, Clock, KeyWrapper
 from receiver.services.api_keys import ApiKeys
 from receiver.services.call_listing import CallListing
 from receiver.services.completeness import CompletenessIngest, CompletenessListing
@@ -39,7 +40,7 @@ from receiver.settings import (
     load_pepper,
     load_settings,
 )
-from receiver.storage.connection import DatabaseRole, dsn_url, embedded_url, open_engine
+from receiver.storage.connection import SERVICE_ROLES, DatabaseRole, dsn_url, embedded_url, open_engine
 from receiver.storage.embedded_server import SUPERUSER, running_server
 from receiver.storage.health import ping
 from receiver.storage.migrate import migrate
@@ -57,6 +58,7 @@ class ProcessContext:
 
     state: StateFolder
     authority: CertificateAuthority
+    wrapper: KeyWrapper
     clock: Clock
     pepper: bytes
     engines: dict[DatabaseRole, AsyncEngine]
@@ -118,7 +120,7 @@ class ProcessContext:
             ProblemError: ``unavailable``.
         """
         async with _outages():
-            for role in (DatabaseRole.APP, DatabaseRole.INGEST):
+            for role in SERVICE_ROLES:
                 await ping(self.engines[role])
 
 
@@ -143,7 +145,7 @@ async def open_service(folder: Path) -> AsyncIterator[ProcessContext]:
         IsolationError: a service role or a table would let a tenant see another's rows.
         NotInitialisedError: as ``open_operator``; SettingsError and DatabaseUnusableError too.
     """
-    async with _open(folder, roles=[DatabaseRole.APP, DatabaseRole.INGEST]) as context:
+    async with _open(folder, roles=list(SERVICE_ROLES)) as context:
         settings = load_settings(context.state)
         ensure_server_certificate(context.state, settings=settings, authority=context.authority, clock=context.clock)
         for engine in context.engines.values():
@@ -161,14 +163,16 @@ async def initialise(folder: Path, *, hosts: list[str], dsn: str | None) -> str:
     state, clock = StateFolder.ensure(folder), SystemClock()
     settings = ensure_settings(state, hosts=hosts, dsn=dsn)
     ensure_pepper(state)
+    LocalFileWrapper.ensure(state.wrapping_key_file)
     authority = LocalFileAuthority.ensure(state.authority_folder, now=clock.now())
     ensure_server_certificate(state, settings=settings, authority=authority, clock=clock)
-    await _prepare_roles(state, settings=settings)
     return await migrate_database(folder)
 
 
 async def migrate_database(folder: Path) -> str:
-    """Bring the database to this version's schema; give its revision. Raises as ``open_operator``."""
+    """Bring the database to this version's roles and schema; give its revision. Raises as ``open_operator``."""
+    state = StateFolder.at(folder)
+    await _prepare_roles(state, settings=load_settings(state))
     async with open_operator(folder) as context:
         return await migrate(context.engines[DatabaseRole.OWNER])
 
@@ -186,7 +190,7 @@ async def _prepare_roles(state: StateFolder, *, settings: Settings) -> None:
         owner = open_engine(dsn_url(settings.dsn, role=DatabaseRole.OWNER))
         verifiers = {
             role: verifier(ensure_password(state, role), salt=secrets.token_bytes(_SALT_BYTES))
-            for role in (DatabaseRole.APP, DatabaseRole.INGEST)
+            for role in SERVICE_ROLES
         }
         try:
             await prepare_service_roles(owner, verifiers=verifiers)
@@ -200,6 +204,7 @@ async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[Pro
     settings = load_settings(state)
     pepper = load_pepper(state)
     authority = LocalFileAuthority.load(state.authority_folder)
+    wrapper = LocalFileWrapper.load(state.wrapping_key_file)
     server = nullcontext(None) if settings.dsn is not None else running_server(state.postgres_folder)
     with server as socket_folder:
         engines = {
@@ -214,7 +219,14 @@ async def _open(folder: Path, *, roles: list[DatabaseRole]) -> AsyncIterator[Pro
             async with _reachable():
                 for engine in engines.values():
                     await ping(engine)
-            yield ProcessContext(state=state, authority=authority, clock=SystemClock(), pepper=pepper, engines=engines)
+            yield ProcessContext(
+                state=state,
+                authority=authority,
+                wrapper=wrapper,
+                clock=SystemClock(),
+                pepper=pepper,
+                engines=engines,
+            )
         finally:
             for engine in engines.values():
                 await engine.dispose()

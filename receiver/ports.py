@@ -19,14 +19,40 @@ class CertificateAuthority(Protocol):
 
     @property
     def root(self) -> x509.Certificate:
-        """The trust anchor."""
+        """The root of the generation that issues."""
+        ...
+
+    @property
+    def anchors(self) -> list[x509.Certificate]:
+        """All roots that are announced and trusted, newest last."""
         ...
 
     @property
     def issuing(self) -> x509.Certificate:
-        """The certificate that issues leaves, signed by the root."""
+        """The certificate that issues leaves, signed by ``root``."""
+        ...
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """What is sent behind a leaf: ``issuing``, then what leads a peer that knows an older root to ``root``."""
         ...
 
     def sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
         """Sign a certificate whose issuer is ``issuing``."""
+        ...
+
+
+class KeyWrapper(Protocol):
+    """Encrypts small secrets under a key that never leaves its keeper."""
+
+    def wrap(self, secret: bytes, *, context: bytes) -> bytes:
+        """Encrypt ``secret``; ``context`` says whose and what it is, and is authenticated, not stored."""
+        ...
+
+    def unwrap(self, blob: bytes, *, context: bytes) -> bytes:
+        """Give the secret back.
+
+        Raises:
+            WrappedSecretError: ``blob`` is damaged, or was wrapped for another context or under another key.
+        """
         ...

@@ -53,6 +53,11 @@ class StateFolder(Struct, frozen=True):
         return self.path / "ca"
 
     @property
+    def wrapping_key_file(self) -> Path:
+        """The key of ``kms.local_wrapper``."""
+        return self.path / "wrapping.key"
+
+    @property
     def server_certificate(self) -> Path:
         """The server's chain, PEM."""
         return self.path / "server.pem"

@@ -31,6 +31,16 @@ class LocalFileAuthority:
         return self._root
 
     @property
+    def anchors(self) -> list[x509.Certificate]:
+        """The one root."""
+        return [self._root]
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """The issuing certificate."""
+        return [self._issuing]
+
+    @property
     def issuing(self) -> x509.Certificate:
         """The certificate that issues leaves."""
         return self._issuing
