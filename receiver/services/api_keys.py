@@ -3,8 +3,9 @@
 import hmac
 import secrets
 
-from receiver.domain.api_key import ID_BYTES, SECRET_BYTES, ApiKey, compose, secret_hash, unauthenticated
+from receiver.domain.api_key import ApiKey, compose, unauthenticated
 from receiver.domain.authz import Principal, Role
+from receiver.domain.scoped_token import ID_BYTES, SECRET_BYTES
 from receiver.ports import Clock
 from receiver.storage import api_keys
 from receiver.storage.tenant_scope import TenantSession
@@ -27,8 +28,8 @@ class ApiKeys:
             secret_bytes=secrets.token_bytes(SECRET_BYTES),
         )
         stored = api_keys.StoredKey(
-            key_id=key.key_id,
-            secret_hash=secret_hash(key, pepper=self._pepper),
+            key_id=key.identifier,
+            secret_hash=key.secret_hash(pepper=self._pepper),
             role=role,
             created_at=self._clock.now(),
             revoked_at=None,
@@ -46,8 +47,8 @@ class ApiKeys:
         Raises:
             ProblemError: ``unauthenticated``; unknown, revoked and wrong look the same.
         """
-        stored = await api_keys.find(self._session, key.key_id)
-        offered = secret_hash(key, pepper=self._pepper)
+        stored = await api_keys.find(self._session, key.identifier)
+        offered = key.secret_hash(pepper=self._pepper)
         if stored is None or not hmac.compare_digest(stored.secret_hash, offered) or stored.revoked_at is not None:
             raise unauthenticated()
         return Principal(tenant_id=self._session.tenant_id, role=stored.role)

@@ -19,6 +19,12 @@ class DatabaseRole(StrEnum):
     """Reads for API clients."""
     INGEST = "natalia_ingest"
     """Stores batches; cannot read a call."""
+    ENROLL = "natalia_enroll"
+    """Enrols appliances and renews their certificates; sees no call and no count."""
+
+
+SERVICE_ROLES: Final = tuple(role for role in DatabaseRole if role is not DatabaseRole.OWNER)
+"""What the service connects as."""
 
 
 def embedded_url(role: str, *, socket_folder: str, database: str = DATABASE) -> URL:

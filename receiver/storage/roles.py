@@ -11,7 +11,7 @@ _ATTRIBUTES: Final = "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NORE
 
 
 async def prepare_embedded(superuser: AsyncEngine) -> None:
-    """Make the three roles and the owner's database on the embedded server, where they are missing."""
+    """Make the roles and the owner's database on the embedded server, where they are missing."""
     async with superuser.connect() as connection:
         # CREATE DATABASE cannot run within a transaction.
         autocommit = await connection.execution_options(isolation_level="AUTOCOMMIT")

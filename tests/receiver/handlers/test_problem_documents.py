@@ -19,7 +19,7 @@ from receiver.clock import SystemClock
 from receiver.domain.api_key import compose
 from receiver.factory import ProcessContext
 from receiver.settings import StateFolder
-from receiver.storage.connection import DatabaseRole, embedded_url, open_engine
+from receiver.storage.connection import SERVICE_ROLES, embedded_url, open_engine
 from tests.receiver.office import Office
 
 
@@ -92,8 +92,7 @@ async def _client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def app(office: Office, tmp_path: Path) -> FastAPI:
     """The application in this process, with a database that is nowhere."""
-    roles = (DatabaseRole.APP, DatabaseRole.INGEST)
-    urls = {role: embedded_url(role.value, socket_folder=str(tmp_path)) for role in roles}
+    urls = {role: embedded_url(role.value, socket_folder=str(tmp_path)) for role in SERVICE_ROLES}
     context = ProcessContext(
         state=StateFolder.at(tmp_path),
         authority=office.authority,

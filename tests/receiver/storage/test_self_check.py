@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from receiver.errors import IsolationError
-from receiver.storage.connection import DatabaseRole
+from receiver.storage.connection import SERVICE_ROLES, DatabaseRole
 from receiver.storage.self_check import require_isolation
 from tests.receiver.storage.scratch import Scratch, tenant_tables
 from tests.support.receiver_process import CommandRefusedError, ReceiverProcess
@@ -58,8 +58,8 @@ _BROKEN = {
         "stray: row level security is not enabled and forced",
     ),
     "an older schema": (
-        "UPDATE natalia.alembic_version SET version_num = '0000'",
-        "UPDATE natalia.alembic_version SET version_num = '0002'",
+        "UPDATE natalia.alembic_version SET version_num = 'x' || version_num",
+        "UPDATE natalia.alembic_version SET version_num = substr(version_num, 2)",
         "the database is not at this version's schema",
     ),
     "superuser": ("ALTER ROLE natalia_app SUPERUSER", "ALTER ROLE natalia_app NOSUPERUSER", "the role is a superuser"),
@@ -77,7 +77,7 @@ async def _run(engine: AsyncEngine, statement: str) -> None:
         await connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("role", [DatabaseRole.APP, DatabaseRole.INGEST])
+@pytest.mark.parametrize("role", SERVICE_ROLES)
 async def test_a_fresh_database_is_taken(engines: dict[str, AsyncEngine], role: DatabaseRole) -> None:
     """What init makes passes, for each service role."""
     await require_isolation(engines[role])
