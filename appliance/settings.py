@@ -36,8 +36,6 @@ _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _COUNTRY: Final = rf"^(?:{'|'.join(sorted(COUNTRIES))})\Z"
 _Prefix = Annotated[str, Meta(pattern=rf"^{PREFIX}\Z")]
-_MACHINE_ID: Final = re.compile(r"[0-9a-f]{32}")
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UNFIT: Final = "matching regex"
 """How msgspec names a broken pattern; the option's description then says what is wanted."""
 _AT: Final = re.compile(r" - at `\$([^`]*)`\Z")
@@ -208,13 +206,6 @@ class Settings(SiteSettings, frozen=True, kw_only=True):
             raise SettingsError(mistakes)
 
 
-class MachineContext(Struct, frozen=True):
-    """What tells this machine from another; none of it is secret. None where the machine does not say."""
-
-    machine_id: str | None
-    product_uuid: str | None
-
-
 def load_settings(path: Path) -> Settings:
     """Read the appliance's settings from TOML.
 
@@ -274,23 +265,6 @@ def read_small_file(path: Path) -> bytes:
     if len(content) > MAX_FILE_BYTES:
         raise SettingsError([f"{path}: longer than {MAX_FILE_BYTES} bytes"])
     return content
-
-
-def read_machine_context(root: Path = Path("/")) -> MachineContext:
-    """Ask the machine under ``root`` who it is: machine-id(5) and the firmware's product UUID (root alone reads it)."""
-    machine_id = _read_identifier(root / "etc/machine-id", _MACHINE_ID)
-    product_uuid = _read_identifier(root / "sys/class/dmi/id/product_uuid", _UUID)
-    return MachineContext(machine_id, product_uuid)
-
-
-def _read_identifier(path: Path, form: re.Pattern[str]) -> str | None:
-    """An identifier in lower case; None if there is none, or one that many machines share (all 0 or all f)."""
-    try:
-        text = read_small_file(path).decode("ascii").strip().lower()
-    except (SettingsError, UnicodeDecodeError):
-        return None
-    shared = set(text) - {"-"} in ({"0"}, {"f"})
-    return text if form.fullmatch(text) and not shared else None
 
 
 def _load(kind: type[S], path: Path) -> S:

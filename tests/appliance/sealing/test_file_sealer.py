@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import (
+    AnchorLoweredError,
+    PassphraseError,
     SealAnchorError,
     SealedBlobFormatError,
     SealedBlobTamperedError,
@@ -20,7 +22,8 @@ from appliance.errors import (
 )
 from appliance.ports import SecretBytes
 from appliance.sealing.file_sealer import ANCHOR_FILE, FileSealer, _make_anchor, _read_anchor
-from appliance.settings import MachineContext
+from appliance.sealing.machine_context import MachineContext
+from appliance.sealing.sealed_blob import MAX_BLOB_BYTES, BlobSealer
 from appliance.wire.batch import KeyProtection
 
 HERE = MachineContext("0123456789abcdef0123456789abcdef", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee")
@@ -81,13 +84,15 @@ def test_a_blob_opens_for_its_purpose_alone(tmp_path: Path) -> None:
         (lambda blob: blob[:-10], SealedBlobFormatError),
         (lambda _: b"", SealedBlobFormatError),
         (lambda _: b"[" * 100_000, SealedBlobFormatError),
-        (lambda _: b" " * 300_000, SealedBlobFormatError),
+        (lambda _: b" " * (MAX_BLOB_BYTES + 1), SealedBlobFormatError),
         (lambda blob: b" " + blob, SealedBlobFormatError),
         (lambda blob: changed(blob, version=2), SealedBlobFormatError),
         (lambda blob: changed(blob, extra=1), SealedBlobFormatError),
         (lambda blob: changed(blob, nonce="AAAA"), SealedBlobFormatError),
         (lambda blob: changed(blob, ciphertext=5), SealedBlobFormatError),
-        (lambda blob: changed(blob, anchor="tpm"), WrongMachineError),
+        (lambda blob: changed(blob, anchor="paper"), SealedBlobFormatError),
+        (lambda blob: changed(blob, anchor="tpm"), AnchorLoweredError),
+        (lambda blob: changed(blob, anchor="tpm_measured_boot"), AnchorLoweredError),
         (lambda blob: changed(blob, key_id="0" * 16), WrongMachineError),
         (lambda blob: changed(blob, nonce="A" * 16), SealedBlobTamperedError),
         (lambda blob: changed(blob, ciphertext=""), SealedBlobTamperedError),
@@ -183,8 +188,8 @@ def test_a_folder_that_cannot_be_made_is_a_typed_error(tmp_path: Path) -> None:
 
 def test_two_processes_at_the_first_start_agree_on_one_anchor(tmp_path: Path) -> None:
     """Who comes second takes what the first made; it does not show what it holds."""
-    first = _make_anchor(tmp_path / ANCHOR_FILE, HERE)
-    second = _make_anchor(tmp_path / ANCHOR_FILE, HERE)
+    first = _make_anchor(tmp_path / ANCHOR_FILE, HERE, None)
+    second = _make_anchor(tmp_path / ANCHOR_FILE, HERE, None)
     assert first == second == _read_anchor(tmp_path / ANCHOR_FILE)
     assert repr(first) == "_Anchor(…)"
 
@@ -193,3 +198,79 @@ def test_without_a_context_the_machine_itself_is_asked(tmp_path: Path) -> None:
     """Twice on one machine is the same anchor."""
     blob = FileSealer.open(tmp_path / "anchor").seal(SECRET, purpose=PURPOSE)
     assert FileSealer.open(tmp_path / "anchor").unseal(blob, purpose=PURPOSE).reveal() == SECRET.reveal()
+
+
+def test_a_blob_of_a_lower_anchor_is_another_anchors(tmp_path: Path) -> None:
+    """Under a TPM a file blob does not open either, but nothing was lowered."""
+    blob = sealer_in(tmp_path).seal(SECRET, purpose=PURPOSE)
+    with pytest.raises(WrongMachineError):
+        BlobSealer(SecretBytes(bytes(32)), KeyProtection.TPM).unseal(blob, purpose=PURPOSE)
+
+
+def test_the_anchors_name_is_authenticated() -> None:
+    """One root under two anchors: a blob whose anchor was rewritten does not open, whatever its key id says."""
+    measured = BlobSealer(SecretBytes(bytes(32)), KeyProtection.TPM_MEASURED_BOOT)
+    bound = BlobSealer(SecretBytes(bytes(32)), KeyProtection.TPM)
+    lowered = json.loads(bound.seal(SECRET, purpose=PURPOSE))
+    blob = measured.seal(SECRET, purpose=PURPOSE)
+    with pytest.raises(SealedBlobTamperedError):
+        bound.unseal(changed(blob, anchor=lowered["anchor"], key_id=lowered["key_id"]), purpose=PURPOSE)
+
+
+WORDS = SecretBytes(b"correct horse battery staple")
+
+
+def guarded_in(folder: Path, passphrase: SecretBytes | None = WORDS) -> FileSealer:
+    """A sealer on an anchor that a passphrase guards too."""
+    return FileSealer.open(folder / "anchor", machine_context=HERE, passphrase=passphrase)
+
+
+def test_with_its_passphrase_an_anchor_opens(tmp_path: Path) -> None:
+    """The same one after a restart; the anchor file keeps the parameters of RFC 9106's second choice."""
+    blob = guarded_in(tmp_path).seal(SECRET, purpose=PURPOSE)
+    assert guarded_in(tmp_path).unseal(blob, purpose=PURPOSE).reveal() == SECRET.reveal()
+    kept = json.loads((tmp_path / "anchor" / ANCHOR_FILE).read_bytes())["argon2id"]
+    assert (kept["memory_kib"], kept["passes"], kept["lanes"]) == (64 * 1024, 3, 4)
+
+
+def test_the_passphrase_is_part_of_the_root(tmp_path: Path) -> None:
+    """Whoever has the anchor file alone opens nothing: without its passphrase part it gives another root."""
+    blob = guarded_in(tmp_path).seal(SECRET, purpose=PURPOSE)
+    path = tmp_path / "anchor" / ANCHOR_FILE
+    kept = json.loads(path.read_bytes())
+    del kept["argon2id"]
+    path.write_bytes(json.dumps(kept, separators=(",", ":")).encode())
+    with pytest.raises(WrongMachineError):
+        sealer_in(tmp_path).unseal(blob, purpose=PURPOSE)
+
+
+@pytest.mark.parametrize(
+    ("made_with", "opened_with"),
+    [(WORDS, SecretBytes(b"Correct horse battery staple")), (WORDS, None), (None, WORDS)],
+    ids=["a wrong one", "none", "one that is not needed"],
+)
+def test_any_other_passphrase_is_refused(
+    tmp_path: Path, made_with: SecretBytes | None, opened_with: SecretBytes | None
+) -> None:
+    """With its own error, which shows no word of it; one that guards nothing would be a false belief."""
+    guarded_in(tmp_path, made_with)
+    with pytest.raises(PassphraseError) as caught:
+        guarded_in(tmp_path, opened_with)
+    assert "horse" not in str(caught.value)
+    guarded_in(tmp_path, made_with)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"memory_kib": 1}, {"memory_kib": 2**31}, {"passes": 0}, {"lanes": 99}, {"salt": "AAAA"}, {"check": ""}],
+    ids=lambda change: next(iter(change)),
+)
+def test_parameters_that_are_none_are_a_damaged_anchor(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Before any memory is taken."""
+    guarded_in(tmp_path)
+    path = tmp_path / "anchor" / ANCHOR_FILE
+    kept = json.loads(path.read_bytes())
+    kept["argon2id"] |= change
+    path.write_bytes(json.dumps(kept, separators=(",", ":")).encode())
+    with pytest.raises(SealAnchorError):
+        guarded_in(tmp_path)

@@ -7,8 +7,8 @@ import pytest
 from appliance.errors import SealedBlobTamperedError, SealedPurposeError, SealedSecretMissingError, SealingError
 from appliance.ports import SecretBytes
 from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.machine_context import MachineContext
 from appliance.sealing.secret_store import SecretStore
-from appliance.settings import MachineContext
 from appliance.wire.batch import KeyProtection
 
 HERE = MachineContext("0123456789abcdef0123456789abcdef", None)
