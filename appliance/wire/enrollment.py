@@ -30,7 +30,9 @@ EVIDENCE_ATTRIBUTE: Final = "2.25.187541243816547338052467101852917465361"
 
 TRANSPORT_SECRET_BYTES: Final = 32
 TENANT_SECRET_BYTES: Final = 32
-HPKE_INFO: Final = b"natalia/enrollment/transport/v1"
+COUNTER_INDEX: Final = 0x01844E45
+"""The NV counter of evidence, in the owner's range: SHA-256, 8 bytes, authWrite, authRead, noDA, no policy."""
+_TRANSPORT: Final = b"natalia/enrollment/transport/v1"
 _BINDING: Final = b"natalia/evidence/v1"
 _SEAL: Final = b"natalia/enrollment/seal/v1"
 _PROOF: Final = b"natalia/enrollment/proof/v1"
@@ -48,10 +50,13 @@ class TpmEvidence(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ty
     """What a TPM says of itself; structures as TPM 2.0 part 2 marshals them, signatures are TPMT_SIGNATURE."""
 
     endorsement_key: TpmBytes
-    """TPMT_PUBLIC."""
+    """TPMT_PUBLIC by one of the TCG's templates L-1 (RSA-2048), L-2 (P-256) and H-3 (P-384)."""
     endorsement_certificate: Der | None
     attestation_key: TpmBytes
-    """TPMT_PUBLIC: restricted, ECDSA P-256 with SHA-256."""
+    """TPMT_PUBLIC: restricted, ECDSA P-256 with SHA-256; a primary key of the endorsement hierarchy.
+
+    Only such a key's statements give the counts of restarts as they are (part 2, TPMS_ATTEST).
+    """
     quote: TpmBytes
     """TPMS_ATTEST of TPM2_Quote over PCR 7 and 11; its extraData is ``binding``."""
     quote_signature: TpmBytes
@@ -59,7 +64,11 @@ class TpmEvidence(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ty
     """TPMS_ATTEST of TPM2_NV_Certify over the counter; its extraData is ``binding``."""
     counter_signature: TpmBytes
     key: TpmBytes | None = None
-    """TPMS_ATTEST of TPM2_Certify over the request's key, where that lives in the TPM; its extraData is ``binding``."""
+    """TPMS_ATTEST of TPM2_Certify over the request's key, where that lives in the TPM; its extraData is ``binding``.
+
+    Such a key is P-256, SHA-256, without scheme or policy, fixedTPM, fixedParent, sensitiveDataOrigin, userWithAuth,
+    noDA, sign: the receiver derives its Name.
+    """
     key_signature: TpmBytes | None = None
 
 
@@ -100,7 +109,7 @@ class TpmChallenge(Struct, frozen=True, forbid_unknown_fields=True, tag_field="t
 
 
 class HpkeChallenge(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="hpke.v1"):
-    """RFC 9180, base mode, X25519 / HKDF-SHA256 / AES-256-GCM, ``HPKE_INFO``, AAD the enrollment's id in ASCII."""
+    """RFC 9180, base mode, X25519 / HKDF-SHA256 / AES-256-GCM; its info is ``transport_info``, no AAD."""
 
     ciphertext: Annotated[bytes, Meta(min_length=48, max_length=256)]
     """Encapsulated key and ciphertext."""
@@ -123,7 +132,7 @@ class EnrollmentAnswer(Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     state: EnrollmentState
     challenge: TpmChallenge | HpkeChallenge | None = None
     sealed: Annotated[bytes, Meta(min_length=28, max_length=4096)] | None = None
-    """12 bytes of nonce, then AES-256-GCM of ``TenantSecrets`` as JSON under ``seal_key``; AAD as of the challenge."""
+    """12 bytes of nonce, then AES-256-GCM of ``TenantSecrets`` as JSON under ``seal_key``; AAD is ``enrollment``."""
 
 
 class TenantSecrets(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="tenant_secrets.v1"):
@@ -152,6 +161,11 @@ def binding(public_key: bytes, occasion: bytes) -> bytes:
         occasion: the token in ASCII at an enrollment, the DER certificate in use at a renewal or a return.
     """
     return hashlib.sha256(_BINDING + hashlib.sha256(public_key).digest() + hashlib.sha256(occasion).digest()).digest()
+
+
+def transport_info(enrollment: str) -> bytes:
+    """What ties an ``HpkeChallenge`` to its enrollment."""
+    return _TRANSPORT + enrollment.encode("ascii")
 
 
 def seal_key(transport_secret: bytes) -> bytes:
