@@ -352,3 +352,10 @@ class UplinkUntrustedError(UplinkUnavailableError):
 
     code = "uplink_untrusted"
     hint = "Check the receiver's address and that no proxy opens TLS on the way."
+
+
+class CertificateRefusedError(UplinkUnavailableError):
+    """The receiver does not take this machine's certificate: ended, revoked, or of a machine in quarantine."""
+
+    code = "uplink_certificate_refused"
+    hint = "The machine asks for another by itself; `status` says what hinders it. Nothing that waits is lost."

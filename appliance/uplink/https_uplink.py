@@ -1,9 +1,11 @@
 """The uplink over HTTPS with the machine's certificate: batches up, verdicts down.
 
-Rules: one kept-alive connection for batches, and one for reports, which so hold up no batch; no redirect is followed,
-no proxy of the environment is used, no cookie is kept; an
-answer is read up to ``MAX_ANSWER_BYTES`` and never inflated. Only a verdict that fits its batch counts as delivered.
-A 4xx that judges the batch is a refusal for good (``UplinkError``); everything else that is no verdict is tried again.
+Rules: an answer is read up to ``MAX_ANSWER_BYTES`` and never inflated. Only a verdict that fits its batch counts as
+delivered. A 4xx that judges the batch is a refusal for good (``UplinkError``); everything else that is no verdict is
+tried again. How it connects, ``connections`` says.
+
+Another identity is taken without a request failing: the receiver must have answered to it first, then new requests go
+out with it, while those on their way end on the connection on which they began.
 
 It does not retry by itself (``delivery`` does) and never logs what it carries.
 """
@@ -13,10 +15,10 @@ from typing import Final, Self
 
 import aiohttp
 
-from appliance.errors import UplinkError, UplinkUnavailableError, UplinkUntrustedError
+from appliance.errors import CertificateRefusedError, UplinkError, UplinkUnavailableError, UplinkUntrustedError
 from appliance.policy.verdict_check import check_verdict
 from appliance.ports import Clock, MachineIdentity, PendingBatch
-from appliance.tls_context import client_context
+from appliance.uplink.connections import Connections
 from appliance.uplink.retry_after import retry_after_seconds
 from appliance.wire.batch import HighWater, Verdict
 from appliance.wire.codec import (
@@ -39,7 +41,8 @@ COMPLETENESS_PATH: Final = "/v1/ingest/completeness"
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 TOTAL_TIMEOUT_SECONDS: Final = 60.0
 _BODY: Final = {"Content-Type": CONTENT_TYPE, "Content-Encoding": CONTENT_ENCODING}
-_HEADERS: Final = {"Accept": f"{CONTENT_TYPE}, application/problem+json", "Accept-Encoding": "identity"}
+_CERTIFICATE_STATUS: Final = frozenset({401, 403})
+"""Answers that speak of the machine's certificate."""
 
 
 class HttpsUplink:
@@ -62,19 +65,14 @@ class HttpsUplink:
         self._url = url.rstrip("/")
         self._appliance = identity.appliance
         self._clock = clock
-        tls = client_context(identity)
-        timeout = aiohttp.ClientTimeout(total=total_timeout_seconds, connect=connect_timeout_seconds)
-        self._session, self._report_session = (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=1),
-                timeout=timeout,
-                headers=_HEADERS,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
-            for _ in range(2)
-        )
+        self._timeout = aiohttp.ClientTimeout(total=total_timeout_seconds, connect=connect_timeout_seconds)
+        self._connections = Connections(identity, self._timeout)
+        self._certificate_refused = False
+
+    @property
+    def certificate_refused(self) -> bool:
+        """Whether the receiver's last answer was that it does not take the certificate in use."""
+        return self._certificate_refused
 
     async def __aenter__(self) -> Self:
         """Give the uplink."""
@@ -88,8 +86,27 @@ class HttpsUplink:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._session.close()
-        await self._report_session.close()
+        await self._connections.aclose()
+
+    async def adopt(self, identity: MachineIdentity) -> None:
+        """Go over to another identity of this appliance, once the receiver has answered to it.
+
+        Raises:
+            IdentityMismatchError: it does not load.
+            CertificateRefusedError: the receiver does not take it.
+            UplinkUntrustedError: by its trust anchors the receiver is not ours.
+            UplinkUnavailableError: the receiver did not answer; UplinkError: not as agreed.
+            In each case the identity before stays in use.
+        """
+        fresh = Connections(identity, self._timeout)
+        try:
+            await self._ask_high_water(fresh)
+        except BaseException:
+            await fresh.aclose()
+            raise
+        before, self._connections = self._connections, fresh
+        self._certificate_refused = False
+        await before.retire()
 
     async def send(self, batch: PendingBatch) -> Verdict:
         """Deliver one batch.
@@ -110,7 +127,10 @@ class HttpsUplink:
 
     async def high_water(self) -> HighWater:
         """Ask what the receiver holds of this appliance. Raises as ``send``."""
-        body = await self._request("GET", HIGH_WATER_PATH)
+        return await self._ask_high_water(self._connections)
+
+    async def _ask_high_water(self, connections: Connections) -> HighWater:
+        body = await self._request("GET", HIGH_WATER_PATH, connections=connections)
         try:
             return decode_high_water(body)
         except WireError:
@@ -119,7 +139,7 @@ class HttpsUplink:
     async def report(self, report: Completeness) -> Receipt:
         """Say what is known of completeness. Raises as ``send``."""
         content = encode_completeness(report)
-        body = await self._request("POST", COMPLETENESS_PATH, headers=_BODY, body=content, session=self._report_session)
+        body = await self._request("POST", COMPLETENESS_PATH, headers=_BODY, body=content, report=True)
         try:
             receipt = decode_receipt(body)
         except WireError:
@@ -136,18 +156,21 @@ class HttpsUplink:
         *,
         headers: dict[str, str] | None = None,
         body: bytes | None = None,
-        session: aiohttp.ClientSession | None = None,
+        report: bool = False,
+        connections: Connections | None = None,
     ) -> bytes:
-        """Give the body of a 2xx answer."""
+        """Give the body of a 2xx answer; note what the answer says of the certificate in use."""
+        used = connections or self._connections
+        url = self._url + path
         try:
-            async with (session or self._session).request(
-                method, self._url + path, headers=headers, data=body, allow_redirects=False
-            ) as response:
+            async with used.request(method, url, headers=headers or {}, body=body, report=report) as response:
                 content = await _read(response)
         except aiohttp.ClientSSLError:
             raise UplinkUntrustedError("the TLS handshake failed: the receiver's certificate or protocol") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UplinkUnavailableError(f"the receiver cannot be reached ({type(error).__name__})") from None
+        if used is self._connections:
+            self._certificate_refused = response.status in _CERTIFICATE_STATUS
         self._judge(response, content)
         return content
 
@@ -157,8 +180,10 @@ class HttpsUplink:
         if status in range(200, 300):
             return
         code = _problem_code(status, content)
+        wait = retry_after_seconds(response.headers.get("Retry-After"), now=self._clock.now())
+        if status in _CERTIFICATE_STATUS:
+            raise CertificateRefusedError(f"the receiver refused: {code}", retry_after_seconds=wait)
         if status in RETRYABLE_STATUS or status not in range(400, 500):
-            wait = retry_after_seconds(response.headers.get("Retry-After"), now=self._clock.now())
             raise UplinkUnavailableError(f"the receiver is not ready: {code}", retry_after_seconds=wait)
         raise UplinkError(f"the receiver refused: {code}", problem_code=code)
 

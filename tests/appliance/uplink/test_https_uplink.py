@@ -129,7 +129,7 @@ async def test_an_answer_as_long_as_is_allowed_is_read() -> None:
 async def test_no_proxy_of_the_environment_is_used() -> None:
     """Nor its .netrc: the way to the receiver is in the settings alone."""
     async with peer_that(GOOD) as peer, uplink_to(peer) as uplink:
-        assert uplink._session.trust_env is False
+        assert uplink._connections._batches.trust_env is False
 
 
 async def test_a_high_water_answer_that_is_none_is_tried_again() -> None:
