@@ -9,6 +9,9 @@ from appliance.errors import UplinkUnavailableError
 
 FIRST_WAIT_SECONDS: Final = 0.5
 LONGEST_WAIT_SECONDS: Final = 300.0
+FIRST_RENEWAL_WAIT_SECONDS: Final = 30.0
+FIRST_PATIENT_WAIT_SECONDS: Final = 300.0
+LONGEST_RENEWAL_WAIT_SECONDS: Final = 3600.0
 
 
 class RetryAfter(wait_base):
@@ -23,3 +26,26 @@ class RetryAfter(wait_base):
         error = retry_state.outcome.exception() if retry_state.outcome else None
         asked = error.retry_after_seconds if isinstance(error, UplinkUnavailableError) else None
         return self._jitter(retry_state) if asked is None else asked
+
+
+def renewal_wait(failures: int, *, draw: float) -> float:
+    """Seconds to wait where trying again can help: exponential with full jitter, up to an hour.
+
+    Args:
+        failures: in a row, from 1.
+        draw: 0 to 1, evenly spread.
+    """
+    return draw * _doubled(FIRST_RENEWAL_WAIT_SECONDS, failures)
+
+
+def patient_wait(failures: int, *, draw: float) -> float:
+    """Seconds to wait where somebody must do something first: minutes to an hour, at least half of it. Args as above.
+
+    It is asked again all the same, so that whatever was put right takes effect without a visit.
+    """
+    return (1 + draw) / 2 * _doubled(FIRST_PATIENT_WAIT_SECONDS, failures)
+
+
+def _doubled(first: float, failures: int) -> float:
+    # 2**16 times any first wait is past the longest; a larger power would overflow after weeks of failing.
+    return min(first * 2.0 ** min(failures - 1, 16), LONGEST_RENEWAL_WAIT_SECONDS)
