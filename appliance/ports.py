@@ -84,15 +84,52 @@ class SecretSealer(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Where secrets are kept sealed, by name."""
+
+    def get(self, name: str) -> SecretBytes:
+        """Open one.
+
+        Raises:
+            SealedSecretMissingError: there is none of that name.
+            SealingError: it does not open.
+        """
+        ...
+
+    def put(self, name: str, secret: SecretBytes) -> None:
+        """Keep one, in place of an older one, whole or not at all; raises ``SealingError``."""
+        ...
+
+    def discard(self, name: str) -> None:
+        """Forget one, if it is there; raises ``SealingError``."""
+        ...
+
+
 class MachineIdentity(Struct, frozen=True):
-    """Who this appliance is: certificate chain and trust anchors as PEM, the key hidden."""
+    """Who this appliance is: certificate chain (leaf first) and trust anchors as PEM, the key hidden."""
 
     tenant: str
     appliance: str
     certificate_chain: bytes
     private_key: SecretBytes
     trust_anchors: bytes
+    valid_from: datetime
     expires_at: datetime
+    renewed_at: datetime
+    """When this machine took the certificate into use."""
+
+
+class ProposedKey(Protocol):
+    """A key of this machine that waits for its certificate; it never leaves."""
+
+    @property
+    def public_key(self) -> bytes:
+        """SubjectPublicKeyInfo, DER."""
+        ...
+
+    def request(self, *, evidence: bytes | None = None) -> bytes:
+        """Give the certificate request, PKCS #10 in DER, with ``evidence`` as its attribute (``wire.enrollment``)."""
+        ...
 
 
 class IdentityStore(Protocol):
@@ -105,6 +142,54 @@ class IdentityStore(Protocol):
             IdentityError: not enrolled, or what is stored does not fit together.
             SealingError: the key cannot be unsealed.
         """
+        ...
+
+    def propose(self) -> ProposedKey:
+        """Give the key that waits for a certificate; the same until one was accepted for it.
+
+        Raises:
+            SealingError: it cannot be kept, or not opened now.
+        """
+        ...
+
+    def verify(self, chain: bytes, *, trust_anchors: bytes, tenant: str, appliance: str) -> MachineIdentity:
+        """Check a certificate for the proposed key, PEM, leaf first; nothing is kept.
+
+        Raises:
+            NotEnrolledError: no key waits.
+            IdentityMismatchError: of another key, machine or tenant, or no certificate.
+            ClockOffError: not valid now by this machine's clock.
+            CertificateUntrustedError: it does not lead to ``trust_anchors``.
+        """
+        ...
+
+    def accept(self, chain: bytes, *, trust_anchors: bytes, tenant: str, appliance: str) -> MachineIdentity:
+        """Take a certificate into use after ``verify``; the identity before stays at hand until ``confirm``.
+
+        Raises:
+            IdentityError: as ``verify``.
+            SealingError: it cannot be kept; the identity before is still in use.
+        """
+        ...
+
+    def trust(self, trust_anchors: bytes) -> MachineIdentity:
+        """Trust other anchors from now on, PEM, fetched over a verified connection. Keeps and raises as ``accept``."""
+        ...
+
+    def previous(self) -> MachineIdentity | None:
+        """The identity before, while the current one was not confirmed. Raises as ``load``."""
+        ...
+
+    def confirm(self) -> None:
+        """Forget the identity before: the current one has been used with success. Raises as ``load``."""
+        ...
+
+    def revert(self) -> MachineIdentity:
+        """Go back to the identity before. Raises as ``load``; ``NotEnrolledError`` if there is none."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign with the current identity's key: ECDSA with SHA-256, DER. Raises as ``load``."""
         ...
 
 

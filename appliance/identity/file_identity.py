@@ -1,66 +1,66 @@
 """The machine's identity on disk, for an appliance whose key is software: one sealed record, replaced as a whole.
 
-Rules: the private key never lies on a disk in clear; the trust anchors are sealed with it, so nobody can add one; the
-old identity stays until the new one was verified and kept. A request's key waits apart, also sealed, for its answer.
+Rules: the private key never lies on a disk in clear; the trust anchors are sealed with it, so nobody can add one. The
+identity before stays in the record until the new one has been used with success (``confirm``), and can be gone back to.
+A proposed key waits apart, also sealed, and stays the same until a certificate was accepted for it: whatever gets lost
+on the way, the same request can be made again.
 
 An expired certificate still loads: the machine goes on reading and buffering, and ``expires_at`` tells. It does not
 renew (``renewal`` does).
 """
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, TypeVar
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
-from msgspec import Struct
+from cryptography.hazmat.primitives.serialization import Encoding
+from msgspec import Struct, structs
 
-from appliance.errors import IdentityMismatchError, NotEnrolledError, SealedSecretMissingError
+from appliance.errors import (
+    IdentityMismatchError,
+    NotEnrolledError,
+    SealedBlobFormatError,
+    SealedBlobTamperedError,
+    SealedPurposeError,
+    SealedSecretMissingError,
+)
 from appliance.identity.certificate import APPLIANCE_NAME, name_of, parse_certificates, require_key, verify_chain
-from appliance.ports import Clock, MachineIdentity, SecretBytes
+from appliance.identity.machine_key import MachineKey
+from appliance.identity.trust_anchors import select_anchors
+from appliance.ports import Clock, MachineIdentity, SecretBytes, Secrets
 from appliance.settings import read_small_file
 
+T = TypeVar("T")
 IDENTITY: Final = "machine-identity"
 PENDING_KEY: Final = "machine-key-pending"
 CERTIFICATE_FILE: Final = "certificate.pem"
 TRUST_ANCHORS_FILE: Final = "trust-anchors.pem"
+DAMAGED: Final = (SealedBlobFormatError, SealedBlobTamperedError, SealedPurposeError)
+"""What a blob does that will not open later either; a TPM that is busy or gone is none of these."""
 
 
-class Secrets(Protocol):
-    """Where secrets are kept sealed (``sealing.secret_store``)."""
+class _Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """One identity: three PEM texts."""
 
-    def get(self, name: str) -> SecretBytes:
-        """Open one; raises ``SealedSecretMissingError`` if there is none."""
-        ...
-
-    def put(self, name: str, secret: SecretBytes) -> None:
-        """Keep one, in place of an older one, whole or not at all."""
-        ...
-
-    def discard(self, name: str) -> None:
-        """Forget one."""
-        ...
-
-
-class _Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is sealed: three PEM texts."""
-
-    version: Literal[1]
     certificate_chain: bytes
     private_key: bytes
     trust_anchors: bytes
+    accepted_at: datetime
 
     def __repr__(self) -> str:
         """Say what it is, not what it holds."""
-        return "_Record(…)"
+        return "_Kept(…)"
+
+
+class _Record(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sealed."""
+
+    version: Literal[2]
+    current: _Kept
+    previous: _Kept | None
 
 
 class FileIdentityStore:
@@ -71,53 +71,6 @@ class FileIdentityStore:
         self._secrets = secrets
         self._clock = clock
 
-    def create_request(self, name: str) -> bytes:
-        """Make a fresh P-256 key and a PKCS #10 request for it, PEM, with CN ``name``; the key never leaves.
-
-        A key that waited for an earlier request is forgotten; the identity in use is not touched.
-
-        Raises:
-            IdentityMismatchError: no name of an appliance.
-            SealingError: the key cannot be kept.
-        """
-        if APPLIANCE_NAME.fullmatch(name) is None:
-            raise IdentityMismatchError("an appliance's name is a lower-case letter, then letters, digits and hyphens")
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, SHA256())
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self._secrets.put(PENDING_KEY, SecretBytes(pem))
-        return request.public_bytes(Encoding.PEM)
-
-    def install_from(self, folder: Path) -> MachineIdentity:
-        """Install ``certificate.pem`` (leaf first) and ``trust-anchors.pem`` of ``folder``.
-
-        Raises:
-            SettingsError: a file cannot be read.
-            IdentityError: as ``install``.
-        """
-        return self.install(read_small_file(folder / CERTIFICATE_FILE), read_small_file(folder / TRUST_ANCHORS_FILE))
-
-    def install(self, certificate_chain: bytes, trust_anchors: bytes) -> MachineIdentity:
-        """Take the certificate of the last request into use; both arguments are PEM, the chain leaf first.
-
-        Raises:
-            NotEnrolledError: no request waits.
-            IdentityMismatchError: of another key or machine, or no certificate.
-            CertificateUntrustedError: it does not verify up to ``trust_anchors`` now.
-            SealingError: it cannot be kept; the identity before is still in use.
-        """
-        try:
-            key = self._secrets.get(PENDING_KEY)
-        except SealedSecretMissingError:
-            raise NotEnrolledError("no certificate request waits for its certificate") from None
-        record = _Record(1, certificate_chain, key.reveal(), trust_anchors)
-        identity = _identity_of(record)
-        verify_chain(parse_certificates(certificate_chain), parse_certificates(trust_anchors), now=self._clock.now())
-        self._secrets.put(IDENTITY, SecretBytes(msgspec.json.encode(record)))
-        self._secrets.discard(PENDING_KEY)
-        return identity
-
     def load(self) -> MachineIdentity:
         """Give the identity in use.
 
@@ -126,31 +79,176 @@ class FileIdentityStore:
             IdentityMismatchError: what is stored does not fit together.
             SealingError: this machine cannot open it.
         """
+        return _identity_of(self._record().current)
+
+    def previous(self) -> MachineIdentity | None:
+        """Give the identity before, while the one in use was not confirmed. Raises as ``load``."""
+        before = self._record().previous
+        return None if before is None else _identity_of(before)
+
+    def propose(self) -> MachineKey:
+        """Give the key that waits for its certificate; make it, P-256, where none waits.
+
+        Raises:
+            SealingError: it cannot be kept, or not opened now. One that was damaged is replaced: it guards nothing yet.
+        """
+        waiting = self._waiting()
+        if waiting is None or waiting.public_key == self._public_key_in_use():
+            waiting = MachineKey.generate()
+            self._secrets.put(PENDING_KEY, waiting.pem)
+        return waiting
+
+    def verify(self, chain: bytes, *, trust_anchors: bytes, tenant: str, appliance: str) -> MachineIdentity:
+        """Check a certificate for the proposed key; nothing is kept.
+
+        Raises:
+            NotEnrolledError: no key waits.
+            IdentityMismatchError: of another key, machine or tenant, or no certificate.
+            ClockOffError: not valid now by this machine's clock.
+            CertificateUntrustedError: it does not lead to ``trust_anchors``, or one of those is no proper CA.
+        """
+        return _identity_of(self._verified(chain, trust_anchors, tenant=tenant, appliance=appliance))
+
+    def accept(self, chain: bytes, *, trust_anchors: bytes, tenant: str, appliance: str) -> MachineIdentity:
+        """Take the proposed key's certificate into use; both arguments are PEM, the chain leaf first.
+
+        Raises:
+            IdentityError: as ``verify``.
+            SealingError: it cannot be kept; the identity before is still in use.
+        """
+        kept = self._verified(chain, trust_anchors, tenant=tenant, appliance=appliance)
+        identity = self._replace_by(kept)
+        self._secrets.discard(PENDING_KEY)
+        return identity
+
+    def trust(self, trust_anchors: bytes) -> MachineIdentity:
+        """Trust other anchors from now on, PEM, which came over a connection that the anchors until now verify.
+
+        Raises:
+            CertificateUntrustedError: one is no proper CA.
+            IdentityError: as ``load``.
+            SealingError: they cannot be kept; those before are still trusted.
+        """
+        record = self._record()
+        trusted = parse_certificates(record.current.trust_anchors)
+        anchors = select_anchors(trust_anchors, now=self._clock.now(), trusted=trusted)
+        return self._replace_by(structs.replace(record.current, trust_anchors=anchors))
+
+    def confirm(self) -> None:
+        """Forget the identity before: the one in use works. Raises as ``load``."""
+        record = self._record()
+        if record.previous is not None:
+            self._keep(structs.replace(record, previous=None))
+
+    def revert(self) -> MachineIdentity:
+        """Go back to the identity before, which did not stop to work.
+
+        Raises:
+            NotEnrolledError: there is none.
+            IdentityError, SealingError: as ``load``.
+        """
+        before = self._record().previous
+        if before is None:
+            raise NotEnrolledError("no identity before the one in use is kept")
+        self._keep(_Record(2, before, None))
+        return _identity_of(before)
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign with the key in use: ECDSA with SHA-256, DER. Raises as ``load``."""
+        return MachineKey.load(SecretBytes(self._record().current.private_key)).sign(message)
+
+    def _verified(self, chain: bytes, trust_anchors: bytes, *, tenant: str, appliance: str) -> _Kept:
+        key = self._waiting()
+        if key is None:
+            raise NotEnrolledError("no key waits for a certificate")
+        now = self._clock.now()
+        certificates = parse_certificates(chain)
+        require_key(certificates[0], key.public_key)
+        name = name_of(certificates[0])
+        before = _or_none(self.load)
+        if (name.tenant, name.appliance) != (tenant, appliance):
+            raise IdentityMismatchError("the certificate names another appliance")
+        if before is not None and (before.tenant, before.appliance) != (tenant, appliance):
+            raise IdentityMismatchError("this machine has been another appliance before")
+        anchors = select_anchors(trust_anchors, now=now)
+        verify_chain(certificates, parse_certificates(anchors), now=now)
+        return _Kept(chain, key.pem.reveal(), anchors, now)
+
+    def _replace_by(self, kept: _Kept) -> MachineIdentity:
+        """Keep ``kept`` as the current one, and with it the last one that is known to work."""
+        before = _or_none(self._record)
+        self._keep(_Record(2, kept, None if before is None else before.previous or before.current))
+        return _identity_of(kept)
+
+    def _keep(self, record: _Record) -> None:
+        self._secrets.put(IDENTITY, SecretBytes(msgspec.json.encode(record)))
+
+    def _waiting(self) -> MachineKey | None:
+        return _or_none(lambda: MachineKey.load(self._secrets.get(PENDING_KEY)))
+
+    def _public_key_in_use(self) -> bytes | None:
+        """A power cut may have left the proposed key behind after its certificate was accepted."""
+        record = _or_none(self._record)
+        return None if record is None else MachineKey.load(SecretBytes(record.current.private_key)).public_key
+
+    def create_request(self, name: str) -> bytes:
+        """Give the proposed key's request as PEM, with CN ``name``, for `natalia-receiver appliance certify`.
+
+        Raises:
+            IdentityMismatchError: no name of an appliance.
+            SealingError: the key cannot be kept.
+        """
+        if APPLIANCE_NAME.fullmatch(name) is None:
+            raise IdentityMismatchError("an appliance's name is a lower-case letter, then letters, digits and hyphens")
+        return x509.load_der_x509_csr(self.propose().request(name=name)).public_bytes(Encoding.PEM)
+
+    def install_from(self, folder: Path) -> MachineIdentity:
+        """Install ``certificate.pem`` (leaf first) and ``trust-anchors.pem`` of ``folder``.
+
+        Raises:
+            SettingsError: a file cannot be read.
+            IdentityError: as ``accept``.
+        """
+        return self.install(read_small_file(folder / CERTIFICATE_FILE), read_small_file(folder / TRUST_ANCHORS_FILE))
+
+    def install(self, certificate_chain: bytes, trust_anchors: bytes) -> MachineIdentity:
+        """Take a certificate of whatever appliance into use. Raises as ``accept``."""
+        name = name_of(parse_certificates(certificate_chain)[0])
+        return self.accept(certificate_chain, trust_anchors=trust_anchors, tenant=name.tenant, appliance=name.appliance)
+
+    def _record(self) -> _Record:
         try:
             stored = self._secrets.get(IDENTITY)
         except SealedSecretMissingError:
             raise NotEnrolledError("this machine has no certificate yet") from None
         try:
-            record = msgspec.json.decode(stored.reveal(), type=_Record)
+            return msgspec.json.decode(stored.reveal(), type=_Record)
         except msgspec.MsgspecError:
             raise IdentityMismatchError("the stored identity is not of a version that this release reads") from None
-        return _identity_of(record)
 
 
-def _identity_of(record: _Record) -> MachineIdentity:
-    """Check that key, leaf and name belong together; trust is checked once, at ``install``."""
-    leaf = parse_certificates(record.certificate_chain)[0]
-    parse_certificates(record.trust_anchors)
-    key = load_pem_private_key(record.private_key, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise IdentityMismatchError("the stored key is of another kind")
-    require_key(leaf, key)
+def _or_none(read: Callable[[], T]) -> T | None:
+    """What can be read; None where there is none, or what there is will never open."""
+    try:
+        return read()
+    except (SealedSecretMissingError, NotEnrolledError, IdentityMismatchError, *DAMAGED):
+        return None
+
+
+def _identity_of(kept: _Kept) -> MachineIdentity:
+    """Check that key, leaf and name belong together; trust is checked once, at ``accept``."""
+    leaf = parse_certificates(kept.certificate_chain)[0]
+    parse_certificates(kept.trust_anchors)
+    key = SecretBytes(kept.private_key)
+    require_key(leaf, MachineKey.load(key).public_key)
     name = name_of(leaf)
     return MachineIdentity(
         tenant=name.tenant,
         appliance=name.appliance,
-        certificate_chain=record.certificate_chain,
-        private_key=SecretBytes(record.private_key),
-        trust_anchors=record.trust_anchors,
+        certificate_chain=kept.certificate_chain,
+        private_key=key,
+        trust_anchors=kept.trust_anchors,
+        valid_from=leaf.not_valid_before_utc,
         expires_at=leaf.not_valid_after_utc,
+        renewed_at=kept.accepted_at,
     )

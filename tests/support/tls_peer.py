@@ -111,7 +111,9 @@ class Authority:
             certificate_chain=self.issue_machine(key.public_key()),
             private_key=SecretBytes(key_pem(key)),
             trust_anchors=self.pem if anchors is None else anchors,
+            valid_from=self.now - DAY,
             expires_at=self.now + DAY,
+            renewed_at=self.now,
         )
 
     def _builder(

@@ -1,4 +1,4 @@
-"""From a request to an identity, and what is refused on the way."""
+"""From a proposed key to an identity in use, and back; what is refused on the way."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,50 +7,33 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_public_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.errors import (
     CertificateUntrustedError,
+    ClockOffError,
     IdentityError,
     IdentityMismatchError,
     NotEnrolledError,
-    SealedSecretMissingError,
-    SettingsError,
+    SealDiskError,
+    SealedBlobTamperedError,
+    TpmBusyError,
 )
-from appliance.identity.file_identity import IDENTITY, PENDING_KEY, FileIdentityStore, _Record
+from appliance.identity.file_identity import IDENTITY, PENDING_KEY, FileIdentityStore, _Kept
 from appliance.ports import MachineIdentity, SecretBytes
 from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.machine_context import MachineContext
 from appliance.sealing.secret_store import SecretStore
-from appliance.settings import MachineContext
 from appliance.tls_context import client_context
 from tests.support.fake_clock import FakeClock
+from tests.support.memory_secrets import MemorySecrets
 from tests.support.records import START
 from tests.support.tls_peer import APPLIANCE, DAY, TENANT, Authority, machine_urn
 
 AUTHORITY = Authority(now=START)
 OTHER = Authority(now=START)
-
-
-class MemorySecrets:
-    """Secrets in a dictionary; it counts nothing and seals nothing."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, SecretBytes] = {}
-
-    def get(self, name: str) -> SecretBytes:
-        """Give one."""
-        if name not in self.kept:
-            raise SealedSecretMissingError(name)
-        return self.kept[name]
-
-    def put(self, name: str, secret: SecretBytes) -> None:
-        """Keep one."""
-        self.kept[name] = secret
-
-    def discard(self, name: str) -> None:
-        """Forget one."""
-        self.kept.pop(name, None)
 
 
 @pytest.fixture
@@ -66,50 +49,50 @@ def store(secrets: MemorySecrets) -> FileIdentityStore:
 
 
 def certify(
-    request: bytes,
+    store: FileIdentityStore,
     *,
     authority: Authority = AUTHORITY,
     uris: Sequence[str] = (machine_urn(),),
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
     valid: tuple[timedelta, timedelta] = (-DAY, DAY),
 ) -> bytes:
-    """Answer a request as the receiver would, but for what is given."""
-    key = x509.load_pem_x509_csr(request).public_key()
+    """Answer the store's request as the receiver would, but for what is given."""
+    key = x509.load_der_x509_csr(store.propose().request()).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return authority.issue_machine(key, uris=uris, usage=usage, valid=valid)
 
 
+def accept(
+    store: FileIdentityStore, chain: bytes, *, anchors: bytes = AUTHORITY.pem, appliance: str = APPLIANCE
+) -> MachineIdentity:
+    """Accept a certificate for the usual appliance."""
+    return store.accept(chain, trust_anchors=anchors, tenant=TENANT, appliance=appliance)
+
+
 def enrolled(store: FileIdentityStore) -> MachineIdentity:
     """Enrol from request to certificate."""
-    return store.install(certify(store.create_request(APPLIANCE)), AUTHORITY.pem)
+    return accept(store, certify(store))
 
 
-def test_a_request_names_the_appliance_and_proves_its_key(store: FileIdentityStore) -> None:
-    """PKCS #10 over P-256, signed by the key itself."""
-    request = x509.load_pem_x509_csr(store.create_request(APPLIANCE))
-    key = request.public_key()
-    assert request.is_signature_valid
-    assert request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == APPLIANCE
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert isinstance(key.curve, ec.SECP256R1)
+def refused(store: FileIdentityStore, chain: bytes, anchors: bytes = AUTHORITY.pem) -> type[IdentityError]:
+    """Accept what must be refused; give the error's type. The identity before must still be in use."""
+    before = store.load().certificate_chain
+    with pytest.raises(IdentityError) as checked:
+        store.verify(chain, trust_anchors=anchors, tenant=TENANT, appliance=APPLIANCE)
+    with pytest.raises(IdentityError) as caught:
+        accept(store, chain, anchors=anchors)
+    assert store.load().certificate_chain == before
+    assert type(checked.value) is type(caught.value)
+    return type(caught.value)
 
 
-@pytest.mark.parametrize("name", ["", "A", "1a", "a" * 64, "a-", "a b", "a\n", "café"])
-def test_a_name_that_no_certificate_could_carry_is_refused(
-    store: FileIdentityStore, secrets: MemorySecrets, name: str
-) -> None:
-    """Before a key is made."""
-    with pytest.raises(IdentityMismatchError):
-        store.create_request(name)
-    assert secrets.kept == {}
-
-
-def test_an_installed_identity_loads_and_speaks_tls(store: FileIdentityStore) -> None:
-    """Names and end come from the certificate; the parts fit together."""
-    installed = enrolled(store)
+def test_an_accepted_identity_loads_and_speaks_tls(store: FileIdentityStore) -> None:
+    """Names and times come from the certificate; the parts fit together."""
+    accepted = enrolled(store)
     loaded = store.load()
-    assert (loaded.tenant, loaded.appliance, loaded.expires_at) == (TENANT, APPLIANCE, START + DAY)
-    assert loaded.private_key.reveal() == installed.private_key.reveal()
+    assert (loaded.tenant, loaded.appliance) == (TENANT, APPLIANCE)
+    assert (loaded.valid_from, loaded.expires_at, loaded.renewed_at) == (START - DAY, START + DAY, START)
+    assert loaded.private_key.reveal() == accepted.private_key.reveal()
     assert loaded.trust_anchors == AUTHORITY.pem
     assert client_context(loaded).check_hostname
 
@@ -117,32 +100,144 @@ def test_an_installed_identity_loads_and_speaks_tls(store: FileIdentityStore) ->
 def test_a_chain_with_an_intermediate_verifies(store: FileIdentityStore) -> None:
     """Leaf first, then the CA between it and the anchor."""
     middle = Authority(now=START, issuer=AUTHORITY)
-    leaf = certify(store.create_request(APPLIANCE), authority=middle)
-    assert store.install(leaf + middle.pem, AUTHORITY.pem).appliance == APPLIANCE
+    leaf = certify(store, authority=middle)
+    assert accept(store, leaf + middle.pem).certificate_chain == leaf + middle.pem
 
 
-def test_the_files_of_a_folder_are_installed(store: FileIdentityStore, tmp_path: Path) -> None:
-    """As `natalia-receiver appliance certify` writes them."""
-    (tmp_path / "certificate.pem").write_bytes(certify(store.create_request(APPLIANCE)))
-    with pytest.raises(SettingsError):
-        store.install_from(tmp_path)
-    (tmp_path / "trust-anchors.pem").write_bytes(AUTHORITY.pem)
-    assert store.install_from(tmp_path).appliance == APPLIANCE
+def test_the_proposed_key_stays_until_a_certificate_came(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """Also over a restart: whatever was lost on the way, the same request is made again, byte for byte."""
+    first = store.propose().request()
+    again = FileIdentityStore(secrets, FakeClock()).propose().request()
+    assert again == first
+    accept(store, certify(store))
+    assert store.propose().request() != first
+
+
+def test_a_key_that_was_certified_is_not_proposed_again(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """A power cut right after the certificate was kept leaves it behind."""
+    left = store.propose()
+    accept(store, certify(store))
+    secrets.put(PENDING_KEY, left.pem)
+    assert store.propose().public_key != left.public_key
+
+
+def test_a_damaged_proposed_key_is_made_anew(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """It guards nothing yet; to stop here for good would mean a reinstallation."""
+    first = store.propose().public_key
+    secrets.broken[PENDING_KEY] = SealedBlobTamperedError("altered")
+    assert store.propose().public_key != first
+
+
+def test_a_key_that_only_does_not_open_now_is_not_replaced(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """A busy TPM is no reason to use a second invitation up."""
+    store.propose()
+    secrets.broken[PENDING_KEY] = TpmBusyError("again")
+    with pytest.raises(TpmBusyError):
+        store.propose()
+
+
+def test_verifying_keeps_nothing(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """The use case can look before it leaps."""
+    chain = certify(store)
+    looked = store.verify(chain, trust_anchors=AUTHORITY.pem, tenant=TENANT, appliance=APPLIANCE)
+    assert looked.expires_at == START + DAY
+    assert list(secrets.kept) == [PENDING_KEY]
 
 
 def test_without_an_identity_the_machine_says_so(store: FileIdentityStore) -> None:
-    """Neither to load nor a request to answer."""
-    with pytest.raises(NotEnrolledError):
-        store.load()
-    with pytest.raises(NotEnrolledError):
-        store.install(b"", b"")
+    """Nothing to load, nothing to sign with, nothing to trust for, nothing to go back to, no key that waits."""
+    for step in (
+        store.load,
+        store.previous,
+        store.confirm,
+        store.revert,
+        lambda: store.sign(b""),
+        lambda: store.trust(AUTHORITY.pem),
+        lambda: accept(store, AUTHORITY.pem),
+    ):
+        with pytest.raises(NotEnrolledError):
+            step()
 
 
-def test_a_certificate_is_used_for_one_request(store: FileIdentityStore) -> None:
-    """The waiting key is taken into use once; a renewal needs its own request."""
+def test_a_certificate_is_accepted_once(store: FileIdentityStore) -> None:
+    """A renewal needs a key of its own."""
+    chain = certify(store)
+    accept(store, chain)
+    with pytest.raises(NotEnrolledError):
+        accept(store, chain)
+
+
+def test_the_identity_before_stays_until_the_new_one_was_used(store: FileIdentityStore) -> None:
+    """Then it is forgotten, and there is no way back."""
+    first = enrolled(store)
+    assert store.previous() is None
+    second = enrolled(store)
+    before = store.previous()
+    assert before is not None
+    assert before.certificate_chain == first.certificate_chain
+    assert store.load().certificate_chain == second.certificate_chain
+    store.confirm()
+    store.confirm()
+    assert store.previous() is None
+    with pytest.raises(NotEnrolledError):
+        store.revert()
+
+
+def test_an_identity_that_does_not_work_gives_way_to_the_one_before(store: FileIdentityStore) -> None:
+    """The one that worked last, however many came after it without being used."""
+    first = enrolled(store)
     enrolled(store)
-    with pytest.raises(NotEnrolledError):
-        store.install(b"", b"")
+    enrolled(store)
+    assert store.revert().certificate_chain == first.certificate_chain
+    assert store.load().private_key.reveal() == first.private_key.reveal()
+
+
+def test_a_full_disk_leaves_the_identity_and_the_waiting_key(secrets: MemorySecrets, store: FileIdentityStore) -> None:
+    """The same certificate is accepted once there is room."""
+    enrolled(store)
+    before, chain = store.load().certificate_chain, certify(store)
+    secrets.full = True
+    with pytest.raises(SealDiskError):
+        accept(store, chain)
+    assert store.load().certificate_chain == before
+    secrets.full = False
+    assert accept(store, chain).certificate_chain == chain
+
+
+def test_the_key_in_use_signs(store: FileIdentityStore) -> None:
+    """ECDSA with SHA-256, for a machine whose certificate ended: not the key that waits."""
+    identity = enrolled(store)
+    waiting = store.propose()
+    leaf = x509.load_pem_x509_certificate(identity.certificate_chain)
+    key = leaf.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    key.verify(store.sign(b"binding"), b"binding", ec.ECDSA(SHA256()))
+    assert load_der_public_key(waiting.public_key) != key
+
+
+def test_trust_anchors_are_replaced_alone(store: FileIdentityStore) -> None:
+    """A rollover that was announced: certificate and key stay, and the anchors before can be gone back to."""
+    before = enrolled(store)
+    after = store.trust(AUTHORITY.pem + OTHER.pem)
+    assert store.load().trust_anchors == after.trust_anchors == AUTHORITY.pem + OTHER.pem
+    assert after.certificate_chain == before.certificate_chain
+    assert after.renewed_at == before.renewed_at
+    assert store.revert().trust_anchors == AUTHORITY.pem
+
+
+def test_what_is_no_trust_anchor_changes_nothing(store: FileIdentityStore) -> None:
+    """``trust_anchors`` says what is one."""
+    enrolled(store)
+    with pytest.raises(CertificateUntrustedError):
+        store.trust(Authority(now=START, strict=False).pem)
+    assert store.load().trust_anchors == AUTHORITY.pem
+
+
+def test_a_new_anchor_may_be_signed_by_one_that_is_trusted(store: FileIdentityStore) -> None:
+    """RFC 7030 4.1.3, new with old: it stands beside the new root itself."""
+    enrolled(store)
+    cross = Authority(now=START, issuer=AUTHORITY)
+    assert store.trust(OTHER.pem + cross.pem).trust_anchors == OTHER.pem
 
 
 def test_an_expired_identity_still_loads(secrets: MemorySecrets, store: FileIdentityStore) -> None:
@@ -154,21 +249,11 @@ def test_an_expired_identity_still_loads(secrets: MemorySecrets, store: FileIden
     assert loaded.expires_at < later.now()
 
 
-def refused(store: FileIdentityStore, certificate: bytes, anchors: bytes = AUTHORITY.pem) -> type[IdentityError]:
-    """Install what must be refused; give the error's type. The identity before must still be in use."""
-    before = store.load().certificate_chain
-    with pytest.raises(IdentityError) as caught:
-        store.install(certificate, anchors)
-    assert store.load().certificate_chain == before
-    return type(caught.value)
-
-
 def test_a_certificate_of_another_key_is_refused(store: FileIdentityStore) -> None:
     """An earlier request's, for one."""
-    enrolled(store)
-    first = store.create_request(APPLIANCE)
-    store.create_request(APPLIANCE)
-    assert refused(store, certify(first)) is IdentityMismatchError
+    first = enrolled(store).certificate_chain
+    store.propose()
+    assert refused(store, first) is IdentityMismatchError
 
 
 @pytest.mark.parametrize(
@@ -182,23 +267,36 @@ def test_a_certificate_of_another_key_is_refused(store: FileIdentityStore) -> No
         [machine_urn() + "\n"],
         [machine_urn(), machine_urn(appliance="edge-b")],
         ["https://receiver.example/"],
+        [machine_urn(appliance="edge-b")],
+        [machine_urn(tenant="00000000-0000-0000-0000-000000000000")],
     ],
 )
-def test_a_certificate_that_does_not_name_one_appliance_is_refused(store: FileIdentityStore, uris: list[str]) -> None:
-    """None, two, or one in another spelling."""
+def test_a_certificate_that_does_not_name_this_appliance_is_refused(store: FileIdentityStore, uris: list[str]) -> None:
+    """None, two, one in another spelling, another appliance or tenant."""
     enrolled(store)
-    assert refused(store, certify(store.create_request(APPLIANCE), uris=uris)) is IdentityMismatchError
+    assert refused(store, certify(store, uris=uris)) is IdentityMismatchError
+
+
+def test_a_machine_does_not_become_another_appliance(store: FileIdentityStore) -> None:
+    """Its buffer and its pseudonyms belong to the first."""
+    enrolled(store)
+    chain = certify(store, uris=[machine_urn(appliance="edge-b")])
+    with pytest.raises(IdentityMismatchError):
+        accept(store, chain, appliance="edge-b")
+    assert store.load().appliance == APPLIANCE
 
 
 @pytest.mark.parametrize(
-    "certificate", [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+    "certificate",
+    [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", AUTHORITY.pem * 100],
+    ids=["empty", "no PEM", "no certificate", "too many"],
 )
 def test_what_is_no_certificate_is_refused(store: FileIdentityStore, certificate: bytes) -> None:
     """In place of the chain, or of the anchors."""
     enrolled(store)
-    request = store.create_request(APPLIANCE)
+    chain = certify(store)
     assert refused(store, certificate) is IdentityMismatchError
-    assert refused(store, certify(request), certificate) is IdentityMismatchError
+    assert refused(store, chain, certificate) is IdentityMismatchError
 
 
 @pytest.mark.parametrize(
@@ -209,59 +307,75 @@ def test_a_certificate_outside_its_time_is_refused(
 ) -> None:
     """By the appliance's own clock, which is an argument."""
     enrolled(store)
-    assert refused(store, certify(store.create_request(APPLIANCE), valid=valid)) is CertificateUntrustedError
+    assert refused(store, certify(store, valid=valid)) is ClockOffError
 
 
 def test_a_certificate_of_another_ca_is_refused(store: FileIdentityStore) -> None:
     """It must lead to the anchors that come with it."""
     enrolled(store)
-    certificate = certify(store.create_request(APPLIANCE), authority=OTHER)
-    assert refused(store, certificate) is CertificateUntrustedError
+    assert refused(store, certify(store, authority=OTHER)) is CertificateUntrustedError
 
 
 def test_a_server_certificate_is_no_identity(store: FileIdentityStore) -> None:
     """Its extended key usage says server."""
     enrolled(store)
-    certificate = certify(store.create_request(APPLIANCE), usage=ExtendedKeyUsageOID.SERVER_AUTH)
-    assert refused(store, certificate) is CertificateUntrustedError
+    assert refused(store, certify(store, usage=ExtendedKeyUsageOID.SERVER_AUTH)) is CertificateUntrustedError
 
 
-@pytest.mark.parametrize("record", [b"", b"{}", b'{"version":2}'])
-def test_a_stored_record_of_another_version_is_refused(
+@pytest.mark.parametrize("record", [b"", b"{}", b'{"version":1}'], ids=["empty", "no version", "another version"])
+def test_a_stored_record_of_another_version_is_refused_and_can_be_replaced(
     store: FileIdentityStore, secrets: MemorySecrets, record: bytes
 ) -> None:
-    """It opened, so it is ours, but from another release."""
+    """It opened, so it is ours, but from another release: an enrollment puts that right."""
     secrets.put(IDENTITY, SecretBytes(record))
     with pytest.raises(IdentityMismatchError):
         store.load()
+    assert enrolled(store).appliance == APPLIANCE
 
 
-def test_a_key_of_another_kind_is_refused(store: FileIdentityStore, secrets: MemorySecrets) -> None:
-    """Only elliptic-curve keys are made here."""
-    certificate = certify(store.create_request(APPLIANCE))
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def test_a_damaged_identity_can_be_replaced(store: FileIdentityStore, secrets: MemorySecrets) -> None:
+    """Enrolling again is what the hint says."""
+    enrolled(store)
+    secrets.broken[IDENTITY] = SealedBlobTamperedError("altered")
+    with pytest.raises(SealedBlobTamperedError):
+        store.load()
+    assert enrolled(store).appliance == APPLIANCE
+    assert store.previous() is None
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-384", "no key"])
+def test_a_waiting_key_of_another_kind_is_made_anew(
+    store: FileIdentityStore, secrets: MemorySecrets, kind: str
+) -> None:
+    """Only P-256 keys are made here."""
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pem = {
+        "RSA": rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(*form),
+        "P-384": ec.generate_private_key(ec.SECP384R1()).private_bytes(*form),
+        "no key": b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+    }[kind]
     secrets.put(PENDING_KEY, SecretBytes(pem))
-    with pytest.raises(IdentityMismatchError):
-        store.install(certificate, AUTHORITY.pem)
+    with pytest.raises(NotEnrolledError):
+        accept(store, AUTHORITY.pem)
+    assert enrolled(store).appliance == APPLIANCE
 
 
 def test_a_record_does_not_show_its_key() -> None:
     """Not in a log, not in a traceback."""
-    assert repr(_Record(1, b"", b"key", b"")) == "_Record(…)"
+    assert repr(_Kept(b"", b"key", b"", START)) == "_Kept(…)"
 
 
 def test_on_disk_the_key_is_never_in_clear(tmp_path: Path) -> None:
     """With the real store and sealer: before and after the certificate came, no file holds a private key."""
     sealer = FileSealer.open(tmp_path / "anchor", machine_context=MachineContext(None, None))
     store = FileIdentityStore(SecretStore(tmp_path / "secrets", sealer), FakeClock())
-    request = store.create_request(APPLIANCE)
+    chain = certify(store)
     waiting = {path.name: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
-    identity = store.install(certify(request), AUTHORITY.pem)
-    installed = {path.name: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
+    identity = accept(store, chain)
+    accepted = {path.name: path.read_bytes() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert sorted(waiting) == ["anchor.json", "machine-key-pending.sealed"]
-    assert sorted(installed) == ["anchor.json", "machine-identity.sealed"]
+    assert sorted(accepted) == ["anchor.json", "machine-identity.sealed"]
     secret = identity.private_key.reveal().split(b"\n")[1]
-    for content in (*waiting.values(), *installed.values()):
+    for content in (*waiting.values(), *accepted.values()):
         assert b"PRIVATE KEY" not in content
         assert secret not in content
