@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, LargeBinary, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 from receiver.schema.metadata import metadata
 
@@ -15,7 +16,7 @@ enrollment: Final = Table(
     Column("appliance", Text, nullable=False),
     Column("invitation_id", Text),
     Column("key_protection", Text, nullable=False),
-    Column("facts", LargeBinary, nullable=False),
+    Column("facts", JSONB(none_as_null=True)),
     Column("transport_secret", LargeBinary),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     UniqueConstraint("tenant_id", "public_key"),

@@ -1,8 +1,9 @@
-"""One row an appliance: what its machine last showed of itself. A machine without a TPM shows no numbers."""
+"""One row an appliance: what its machine last showed of itself. A machine without a TPM shows no facts."""
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, LargeBinary, Table, Text, Uuid
+from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
 
 from receiver.schema.metadata import metadata
 
@@ -13,13 +14,10 @@ machine_state: Final = Table(
     Column("appliance_id", Uuid, primary_key=True),
     Column("key_protection", Text, nullable=False),
     Column("ek_hash", LargeBinary),
-    Column("ak_name", LargeBinary),
-    Column("clock", BigInteger),
-    Column("reset_count", BigInteger),
-    Column("restart_count", BigInteger),
-    Column("counter", BigInteger),
+    Column("facts", JSONB(none_as_null=True)),
     Column("seen_at", DateTime(timezone=True), nullable=False),
     ForeignKeyConstraint(
         ["tenant_id", "appliance_id"], ["natalia.appliance.tenant_id", "natalia.appliance.appliance_id"]
     ),
+    Index("machine_state_ek_hash", "tenant_id", "ek_hash"),
 )

@@ -29,7 +29,7 @@ _TABLES = (
         appliance text NOT NULL,
         invitation_id text,
         key_protection text NOT NULL,
-        facts bytea NOT NULL,
+        facts jsonb,
         transport_secret bytea,
         expires_at timestamptz NOT NULL,
         PRIMARY KEY (tenant_id, enrollment_id),
@@ -52,16 +52,13 @@ _TABLES = (
         appliance_id uuid NOT NULL,
         key_protection text NOT NULL,
         ek_hash bytea,
-        ak_name bytea,
-        clock bigint,
-        reset_count bigint,
-        restart_count bigint,
-        counter bigint,
+        facts jsonb,
         seen_at timestamptz NOT NULL,
         PRIMARY KEY (tenant_id, appliance_id),
         FOREIGN KEY (tenant_id, appliance_id) REFERENCES natalia.appliance
     )
     """,
+    "CREATE INDEX machine_state_ek_hash ON natalia.machine_state (tenant_id, ek_hash)",
     "ALTER TABLE natalia.appliance ADD COLUMN state text NOT NULL DEFAULT 'active'",
     "ALTER TABLE natalia.appliance ADD COLUMN key_protection text",
 )
