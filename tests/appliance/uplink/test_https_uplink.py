@@ -161,7 +161,7 @@ async def test_a_receiver_that_is_not_ready_is_tried_again(status: int) -> None:
 async def test_a_refusal_of_us_is_none_of_the_batch(status: int, code: ProblemCode) -> None:
     """A revoked certificate or a wrong address must not cost the site its records; the code is in the message."""
     error = await failure(peer_that(reply(status, encode_answer(problem(code, detail="no", hint="Enrol.")))))
-    assert str(error) == f"the receiver is not ready: {code}"
+    assert str(error).endswith(f": {code}")
 
 
 @pytest.mark.parametrize(
