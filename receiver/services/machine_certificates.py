@@ -8,15 +8,15 @@ import hashlib
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
 
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_profile import machine_builder
+from receiver.domain.certificate_request import parse_pem, proven_key
 from receiver.domain.machine_name import MachineName, parse_appliance, parse_urn
-from receiver.errors import CsrInvalidError, NameInvalidError, ProblemError
+from receiver.errors import NameInvalidError, ProblemError
 from receiver.ports import CertificateAuthority, Clock
 from receiver.storage import appliances
 from receiver.storage.tenant_scope import TenantSession
@@ -81,10 +81,23 @@ class MachineCertificates:
             NameInvalidError: not an appliance's name.
             CsrInvalidError: no request, a key of another kind, or no proof of possession.
         """
+        certificate = await self.issue(name, key=proven_key(parse_pem(csr)), authority=authority)
+        chain = b"".join(link.public_bytes(_PEM) for link in (certificate, *authority.chain))
+        return Issued(
+            certificate_chain=chain, trust_anchors=b"".join(root.public_bytes(_PEM) for root in authority.anchors)
+        )
+
+    async def issue(
+        self, name: str, *, key: ec.EllipticCurvePublicKey, authority: CertificateAuthority
+    ) -> x509.Certificate:
+        """Issue a certificate for a proven key and register it; a new name is a new appliance.
+
+        Raises:
+            NameInvalidError: not an appliance's name.
+        """
         machine = MachineName(tenant_id=self._session.tenant_id, appliance=parse_appliance(name))
         now = self._clock.now()
-        builder = machine_builder(_proven_key(csr), machine=machine, issuer=authority.issuing, now=now)
-        certificate = authority.sign(builder)
+        certificate = authority.sign(machine_builder(key, machine=machine, issuer=authority.issuing, now=now))
         appliance_id = await appliances.find_id(self._session, name)
         if appliance_id is None:
             appliance_id = uuid4()
@@ -97,8 +110,7 @@ class MachineCertificates:
             expires_at=certificate.not_valid_after_utc,
         )
         await appliances.register(self._session, registration)
-        chain = certificate.public_bytes(_PEM) + authority.issuing.public_bytes(_PEM)
-        return Issued(certificate_chain=chain, trust_anchors=authority.root.public_bytes(_PEM))
+        return certificate
 
     async def admit(self, claim: MachineClaim) -> appliances.Registration:
         """Find the registration that a claim rests on.
@@ -113,17 +125,3 @@ class MachineCertificates:
         if found.expires_at <= self._clock.now():
             raise not_admitted()
         return found
-
-
-def _proven_key(csr: bytes) -> ec.EllipticCurvePublicKey:
-    try:
-        request = x509.load_pem_x509_csr(csr)
-        key = request.public_key()
-        proven = request.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature, x509.InvalidVersion):
-        raise CsrInvalidError("the file is not a PEM certificate request") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise CsrInvalidError("the key is not one of P-256")
-    if not proven:
-        raise CsrInvalidError("the request is not signed by its own key")
-    return key
