@@ -27,12 +27,15 @@ from appliance.wire.limits import MAX_CLEAR_DIGITS
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A settings, certificate or secret file that is longer is something else."""
+DEFAULT_TPM: Final = "device:/dev/tpmrm0"
 MIN_SECRET_BYTES: Final = 32
 """A tenant secret holds at least 256 bits, or its pseudonyms can be guessed."""
 
 S = TypeVar("S", bound=Struct)
 _PORT: Final = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+_TCTI: Final = rf"(?:device:/dev/tpm(?:rm)?[0-9]|tabrmd|swtpm:host=127\.0\.0\.1,port={_PORT})"
+"""Not ``cmd:``, which starts a program, and no other host: the bus is not guarded against a stranger's TPM."""
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
 _COUNTRY: Final = rf"^(?:{'|'.join(sorted(COUNTRIES))})\Z"
 _Prefix = Annotated[str, Meta(pattern=rf"^{PREFIX}\Z")]
@@ -139,6 +142,17 @@ class ApplianceSettings(Struct, frozen=True, kw_only=True):
         Path,
         Meta(description="Absolute path of the folder for buffer, sealed secrets and status; only the appliance's"),
     ]
+    tpm: Annotated[
+        str,
+        Meta(
+            pattern=rf"^{_TCTI}\Z",
+            description="How the TPM is reached: `device:/dev/tpmrm0`, `tabrmd`, or `swtpm:host=127.0.0.1,port=N`",
+        ),
+    ] = DEFAULT_TPM
+    passphrase_file: Annotated[
+        Path | None,
+        Meta(description="Absolute path of a passphrase that guards the secrets too, where there is no TPM"),
+    ] = None
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):
@@ -212,7 +226,16 @@ def load_settings(path: Path) -> Settings:
     Raises:
         SettingsError: lists every mistake.
     """
-    return _load(Settings, path)
+    return parse_settings(read_small_file(path), place=str(path))
+
+
+def parse_settings(content: bytes, *, place: str) -> Settings:
+    """Read the appliance's settings from the bytes of a TOML file; ``place`` names it in messages.
+
+    Raises:
+        SettingsError: lists every mistake.
+    """
+    return _parse(Settings, content, place)
 
 
 def load_site(path: Path) -> PreviewSettings:
@@ -221,7 +244,7 @@ def load_site(path: Path) -> PreviewSettings:
     Raises:
         SettingsError: lists every mistake.
     """
-    return _load(PreviewSettings, path)
+    return _parse(PreviewSettings, read_small_file(path), str(path))
 
 
 def default_site() -> PreviewSettings:
@@ -267,22 +290,21 @@ def read_small_file(path: Path) -> bytes:
     return content
 
 
-def _load(kind: type[S], path: Path) -> S:
-    settings, mistakes = _read_table(kind, _read_toml(path), "")
+def _parse(kind: type[S], content: bytes, place: str) -> S:
+    settings, mistakes = _read_table(kind, _read_toml(content, place), "")
     if isinstance(settings, UnsetType):
         raise SettingsError(mistakes)
     return settings
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
-    content = read_small_file(path)
+def _read_toml(content: bytes, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at .*\)\Z", str(error))
-        raise SettingsError([f"{path}: not valid TOML {place[0] if place else ''}".rstrip()]) from None
+        position = re.search(r"\(at .*\)\Z", str(error))
+        raise SettingsError([f"{place}: not valid TOML {position[0] if position else ''}".rstrip()]) from None
     except (ValueError, RecursionError):
-        raise SettingsError([f"{path}: not valid TOML"]) from None
+        raise SettingsError([f"{place}: not valid TOML"]) from None
 
 
 def _read_table(kind: type[S], table: object, path: str) -> tuple[S | UnsetType, list[str]]:
