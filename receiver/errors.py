@@ -115,3 +115,7 @@ class ProblemError(ReceiverError):
         self.detail = detail
         self.advice = hint
         self.retry_after_seconds = retry_after_seconds
+
+
+class RecordedRefusalError(ProblemError):
+    """A refusal of which something is kept: the transaction commits, and then the client is told."""

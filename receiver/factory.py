@@ -20,7 +20,7 @@ from appliance.wire.problem import ProblemCode
 from receiver.clock import SystemClock
 from receiver.domain.api_key import ApiKey
 from receiver.domain.scram import verifier
-from receiver.errors import DatabaseUnusableError, ProblemError
+from receiver.errors import DatabaseUnusableError, ProblemError, RecordedRefusalError
 from receiver.kms.local_authority import LocalFileAuthority
 from receiver.kms.local_wrapper import LocalFileWrapper
 from receiver.ports import CertificateAuthority, Clock, KeyWrapper
@@ -46,7 +46,7 @@ from receiver.storage.health import ping
 from receiver.storage.migrate import migrate
 from receiver.storage.roles import prepare_embedded, prepare_service_roles
 from receiver.storage.self_check import require_isolation
-from receiver.storage.tenant_scope import operator_session, tenant_session
+from receiver.storage.tenant_scope import TenantSession, operator_session, tenant_session
 
 _RETRY_AFTER_SECONDS = 5
 _SALT_BYTES = 16
@@ -244,6 +244,19 @@ async def _reachable() -> AsyncIterator[None]:
         yield
     except (SQLAlchemyError, OSError) as error:
         raise DatabaseUnusableError(f"the database refused: {type(error).__name__}") from None
+
+
+@asynccontextmanager
+async def _recording(engine: AsyncEngine, *, tenant_id: UUID) -> AsyncIterator[TenantSession]:
+    """One transaction for a request of which a refusal too may leave something behind."""
+    refusal = None
+    async with _outages(), tenant_session(engine, tenant_id=tenant_id) as session:
+        try:
+            yield session
+        except RecordedRefusalError as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
 
 
 @asynccontextmanager
