@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appliance.wire.problem import ProblemCode
 from receiver.errors import AddressUnusableError, ProblemError
 from receiver.factory import ProcessContext
-from receiver.handlers import calls, completeness, health, ingest, openapi
+from receiver.handlers import calls, completeness, est, health, ingest, openapi
 from receiver.handlers.answers import problem_answer
 from receiver.tls_context import PeerCertificateProtocol, server_context
 
@@ -41,7 +41,7 @@ def create_app(context: ProcessContext) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = context
-    for router in (ingest.router, calls.router, completeness.router, health.router):
+    for router in (ingest.router, calls.router, completeness.router, est.router, health.router):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

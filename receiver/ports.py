@@ -37,6 +37,11 @@ class CertificateAuthority(Protocol):
         """What is sent behind a leaf: ``issuing``, then what leads a peer that knows an older root to ``root``."""
         ...
 
+    @property
+    def published(self) -> list[x509.Certificate]:
+        """What machines may know: ``anchors``, their issuing certificates, and the cross-certificates between."""
+        ...
+
     def sign(self, builder: x509.CertificateBuilder) -> x509.Certificate:
         """Sign a certificate whose issuer is ``issuing``."""
         ...

@@ -41,6 +41,11 @@ class LocalFileAuthority:
         return [self._issuing]
 
     @property
+    def published(self) -> list[x509.Certificate]:
+        """Root and issuing certificate."""
+        return [self._root, self._issuing]
+
+    @property
     def issuing(self) -> x509.Certificate:
         """The certificate that issues leaves."""
         return self._issuing
