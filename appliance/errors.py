@@ -322,6 +322,18 @@ class EnrollmentUnavailableError(EnrollmentError, RetryableError):
     code = "enrollment_unavailable"
     hint = "Check address, network and name resolution; then try again. The invitation is not used up."
 
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep how long the receiver asked to wait, where it said so."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ReceiverUntrustedError(EnrollmentUnavailableError):
+    """Who answers at the receiver's address has no certificate that leads to the trust anchors."""
+
+    code = "enrollment_untrusted"
+    hint = "Check the receiver's address, and that no proxy opens TLS on the way. The invitation is not used up."
+
 
 class UplinkError(ApplianceError):
     """The receiver refused a request for good."""

@@ -21,6 +21,20 @@ def client_context(identity: MachineIdentity) -> ssl.SSLContext:
     Raises:
         IdentityMismatchError: certificate, key or trust anchors are damaged or do not belong together.
     """
+    context = newcomer_context(identity.trust_anchors)
+    try:
+        _load_key(context, identity)
+    except (ssl.SSLError, ValueError):
+        raise IdentityMismatchError("certificate and key do not load") from None
+    return context
+
+
+def newcomer_context(trust_anchors: bytes) -> ssl.SSLContext:
+    """Give the context of a client that has no certificate yet, and trusts ``trust_anchors``, PEM, alone.
+
+    Raises:
+        IdentityMismatchError: the trust anchors are damaged.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS12_CIPHERS)
@@ -29,10 +43,9 @@ def client_context(identity: MachineIdentity) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     try:
-        context.load_verify_locations(cadata=identity.trust_anchors.decode("ascii"))
-        _load_key(context, identity)
+        context.load_verify_locations(cadata=trust_anchors.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise IdentityMismatchError("certificate, key or trust anchors do not load") from None
+        raise IdentityMismatchError("the trust anchors do not load") from None
     return context
 
 

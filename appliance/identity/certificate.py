@@ -41,7 +41,7 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
         raise IdentityMismatchError("more certificates than a chain has")
     try:
         return x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise IdentityMismatchError("no PEM certificate") from None
 
 

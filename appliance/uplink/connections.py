@@ -7,15 +7,48 @@ request that is on its way, never before.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
 from appliance.ports import MachineIdentity
 from appliance.tls_context import client_context
 from appliance.wire.codec import CONTENT_TYPE
+from appliance.wire.limits import MAX_ANSWER_BYTES
+
+if TYPE_CHECKING:
+    import ssl
 
 _HEADERS: Final = {"Accept": f"{CONTENT_TYPE}, application/problem+json", "Accept-Encoding": "identity"}
+
+
+def open_session(
+    tls: "ssl.SSLContext", *, timeout: aiohttp.ClientTimeout, headers: dict[str, str]
+) -> aiohttp.ClientSession:
+    """Give a session of one kept-alive connection; needs a running event loop."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=tls, limit=1),
+        timeout=timeout,
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+async def read_body(response: aiohttp.ClientResponse) -> bytes | None:
+    """Give the whole body; None if it is longer than ``MAX_ANSWER_BYTES``: that costs the connection, not the memory.
+
+    Raises:
+        aiohttp.ClientError: it ended early.
+    """
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > MAX_ANSWER_BYTES:
+            response.close()
+            return None
+    return bytes(content)
 
 
 class Connections:
@@ -28,17 +61,7 @@ class Connections:
             IdentityMismatchError: certificate, key or trust anchors do not load.
         """
         tls = client_context(identity)
-        self._batches, self._reports = (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=1),
-                timeout=timeout,
-                headers=_HEADERS,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
-            for _ in range(2)
-        )
+        self._batches, self._reports = (open_session(tls, timeout=timeout, headers=_HEADERS) for _ in range(2))
         self._on_the_way = 0
         self._retired = False
 

@@ -4,12 +4,14 @@ Rules: an answer is read up to ``MAX_ANSWER_BYTES`` and never inflated. Only a v
 delivered. A 4xx that judges the batch is a refusal for good (``UplinkError``); everything else that is no verdict is
 tried again. How it connects, ``connections`` says.
 
-Another identity is taken without a request failing: the receiver must have answered to it first, then new requests go
-out with it, while those on their way end on the connection on which they began.
+Another identity is taken without a request failing: one that the receiver refuses is not taken, then new requests go
+out with it, while those on their way end on the connection on which they began. Where the receiver's answer got lost
+the new one is taken: it may have been seen, and a machine that then shows the old one again looks like a copy.
 
 It does not retry by itself (``delivery`` does) and never logs what it carries.
 """
 
+import asyncio
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,7 +20,7 @@ import aiohttp
 from appliance.errors import CertificateRefusedError, UplinkError, UplinkUnavailableError, UplinkUntrustedError
 from appliance.policy.verdict_check import check_verdict
 from appliance.ports import Clock, MachineIdentity, PendingBatch
-from appliance.uplink.connections import Connections
+from appliance.uplink.connections import Connections, read_body
 from appliance.uplink.retry_after import retry_after_seconds
 from appliance.wire.batch import HighWater, Verdict
 from appliance.wire.codec import (
@@ -32,7 +34,6 @@ from appliance.wire.codec import (
     encode_completeness,
 )
 from appliance.wire.completeness import Completeness, Receipt
-from appliance.wire.limits import MAX_ANSWER_BYTES
 from appliance.wire.problem import RETRYABLE_STATUS
 
 BATCHES_PATH: Final = "/v1/ingest/batches"
@@ -89,21 +90,29 @@ class HttpsUplink:
         await self._connections.aclose()
 
     async def adopt(self, identity: MachineIdentity) -> None:
-        """Go over to another identity of this appliance, once the receiver has answered to it.
+        """Go over to another identity of this appliance, after asking something small with it.
 
         Raises:
-            IdentityMismatchError: it does not load.
-            CertificateRefusedError: the receiver does not take it.
-            UplinkUntrustedError: by its trust anchors the receiver is not ours.
-            UplinkUnavailableError: the receiver did not answer; UplinkError: not as agreed.
-            In each case the identity before stays in use.
+            IdentityMismatchError: it does not load; the one before stays in use.
+            CertificateRefusedError: the receiver does not take it; the one before stays in use.
+            UplinkUntrustedError: by its trust anchors the receiver is not ours; the one before stays in use.
+            UplinkUnavailableError, UplinkError: there was no sound answer; the new one is in use.
         """
         fresh = Connections(identity, self._timeout)
         try:
             await self._ask_high_water(fresh)
-        except BaseException:
+        except (UplinkUnavailableError, UplinkError) as error:
+            if isinstance(error, CertificateRefusedError | UplinkUntrustedError):
+                await fresh.aclose()
+            else:
+                await self._go_over(fresh)
+            raise
+        except asyncio.CancelledError:
             await fresh.aclose()
             raise
+        await self._go_over(fresh)
+
+    async def _go_over(self, fresh: Connections) -> None:
         before, self._connections = self._connections, fresh
         self._certificate_refused = False
         await before.retire()
@@ -164,11 +173,13 @@ class HttpsUplink:
         url = self._url + path
         try:
             async with used.request(method, url, headers=headers or {}, body=body, report=report) as response:
-                content = await _read(response)
+                content = await read_body(response)
         except aiohttp.ClientSSLError:
             raise UplinkUntrustedError("the TLS handshake failed: the receiver's certificate or protocol") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise UplinkUnavailableError(f"the receiver cannot be reached ({type(error).__name__})") from None
+        if content is None:
+            raise UplinkUnavailableError("the answer is too long")
         if used is self._connections:
             self._certificate_refused = response.status in _CERTIFICATE_STATUS
         self._judge(response, content)
@@ -194,19 +205,3 @@ def _problem_code(status: int, content: bytes) -> str:
         return decode_problem(content).code.value
     except WireError:
         return f"http_{status}"
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The whole body, if it is within bounds; a longer one costs the connection, not the memory.
-
-    Raises:
-        UplinkUnavailableError: it is longer.
-        aiohttp.ClientError: it ended early.
-    """
-    content = bytearray()
-    async for part in response.content.iter_any():
-        content += part
-        if len(content) > MAX_ANSWER_BYTES:
-            response.close()
-            raise UplinkUnavailableError("the answer is too long")
-    return bytes(content)
