@@ -35,6 +35,7 @@ from appliance.reporting import Reporting
 from appliance.sealing.buffer_keys import BufferKeys
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
+from appliance.sealing.tenant_key import FIRST_VERSION, load_or_create_tenant_key
 from appliance.settings import Settings, SiteSettings, candidate_zones
 from appliance.sources.file_source import FileSource
 from appliance.status import FeedStatus, LinkRecorder, ReportRecorder, Status, write_status
@@ -47,8 +48,6 @@ POLL_SECONDS: Final = 0.5
 STATUS_SECONDS: Final = 2.0
 ACCOUNT_SECONDS: Final = 60.0
 """How often the receiver is told of completeness, where something has changed."""
-TENANT_KEY: Final = "tenant-secret"
-KEY_VERSION: Final = 1
 
 _LOG = logging.getLogger("natalia.daemon")
 
@@ -200,7 +199,13 @@ def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
 
 
 def open_translator(
-    dialect: str, *, site: SiteSettings, secret: SecretBytes, feed: str, layout: Layout | None = None
+    dialect: str,
+    *,
+    site: SiteSettings,
+    secret: SecretBytes,
+    feed: str,
+    layout: Layout | None = None,
+    key_version: int = FIRST_VERSION,
 ) -> Translator:
     """Wire dialect, numbering plan and pseudonyms for one feed of a site.
 
@@ -209,7 +214,7 @@ def open_translator(
         SettingsError: ``layout`` is not one of the dialect's.
     """
     encoder = CallEncoder(
-        Pseudonymizer(secret.reveal(), key_version=KEY_VERSION),
+        Pseudonymizer(secret.reveal(), key_version=key_version),
         plan=site.plan,
         policy=DisclosurePolicy.parse(clear_digits=site.clear_digits),
         feed=feed,
@@ -323,11 +328,18 @@ async def run(settings: Settings) -> None:
     keys = BufferKeys(secrets, clock)
     buffer, _ = open_buffer(settings, identity, keys.masters(), key_protection)
     try:
-        secret = secrets.get_or_create(TENANT_KEY)
+        key = load_or_create_tenant_key(secrets)
         feeds = [
             FeedIntake(
                 FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer, clock=clock),
-                open_translator(feed.dialect, site=settings, secret=secret, feed=feed.id, layout=feed.layout),
+                open_translator(
+                    feed.dialect,
+                    site=settings,
+                    secret=SecretBytes(key.tenant_secret),
+                    feed=feed.id,
+                    layout=feed.layout,
+                    key_version=key.key_version,
+                ),
                 buffer,
                 clock,
             )

@@ -86,6 +86,8 @@ class SecretStore:
             FileExistsError: it has one, which was not touched.
             SealingError: it cannot be kept.
         """
+        if self._path(name, PREVIOUS).exists():
+            raise FileExistsError(name)
         self._keep(name, secret, replace=False)
 
     def put(self, name: str, secret: SecretBytes) -> None:

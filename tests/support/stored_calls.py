@@ -11,6 +11,8 @@ import msgspec
 
 from appliance import daemon
 from appliance.cdr.dialects import find_dialect
+from appliance.ports import SecretBytes
+from appliance.sealing.tenant_key import load_tenant_key
 from appliance.settings import load_settings
 from appliance.wire.codec import encode_call
 
@@ -42,8 +44,13 @@ class Expected:
         settings = load_settings(settings_file)
         secrets, _ = daemon.open_secrets(settings)
         entry = settings.feeds[0]
+        key = load_tenant_key(secrets)
         translator = daemon.open_translator(
-            entry.dialect, site=settings, secret=secrets.get(daemon.TENANT_KEY), feed=entry.id
+            entry.dialect,
+            site=settings,
+            secret=SecretBytes(key.tenant_secret),
+            feed=entry.id,
+            key_version=key.key_version,
         )
         self.by_event: dict[str, tuple[bytes, Call]] = {}
         self.records = self.quarantined = self.ignored = 0

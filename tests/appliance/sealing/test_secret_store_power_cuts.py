@@ -138,8 +138,10 @@ def test_a_new_blob_that_the_disk_damaged_gives_way_to_the_one_before(
     if damage is not None:
         sealed(tmp_path).write_bytes(damage)
     with caplog.at_level(logging.WARNING):
-        assert store_in(tmp_path).get(NAME).reveal() == OLD.reveal()
+        assert store_in(tmp_path).get_or_create(NAME).reveal() == OLD.reveal()
     assert "opened=previous" in caplog.text
+    with pytest.raises(FileExistsError):
+        store_in(tmp_path).create(NAME, NEW)
     assert store_in(tmp_path).names() == [NAME]
     assert store_in(tmp_path).written_at(NAME) > 0
     assert cut(tmp_path, NEW, 2)

@@ -1,0 +1,96 @@
+"""The tenant secret is kept once, with its version, and never replaced."""
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import SealedBlobFormatError, SealedSecretMissingError, SealingError, TenantSecretConflictError
+from appliance.ports import SecretBytes
+from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.secret_store import SecretStore
+from appliance.sealing.tenant_key import TENANT_KEY, install_tenant_key, load_or_create_tenant_key, load_tenant_key
+from appliance.wire.enrollment import TenantSecrets
+
+BROUGHT = TenantSecrets(7, bytes(range(32)))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SecretStore:
+    """Nothing is kept yet."""
+    return SecretStore(tmp_path / "secrets", FileSealer(SecretBytes(bytes(32))))
+
+
+def test_without_one_that_was_brought_it_is_made_once(store: SecretStore) -> None:
+    """Random, version 1, and the same ever after."""
+    with pytest.raises(SealedSecretMissingError):
+        load_tenant_key(store)
+    made = load_or_create_tenant_key(store)
+    assert (made.key_version, len(made.tenant_secret)) == (1, 32)
+    assert load_or_create_tenant_key(store) == load_tenant_key(store) == made
+
+
+def test_one_that_was_brought_is_kept_with_its_version(store: SecretStore) -> None:
+    """Bringing it again changes nothing."""
+    install_tenant_key(store, BROUGHT)
+    install_tenant_key(store, BROUGHT)
+    assert load_or_create_tenant_key(store) == BROUGHT
+
+
+@pytest.mark.parametrize(
+    "other", [TenantSecrets(7, bytes(32)), TenantSecrets(8, bytes(range(32)))], ids=["secret", "version"]
+)
+def test_another_one_is_refused_and_the_first_stays(store: SecretStore, other: TenantSecrets) -> None:
+    """Pseudonyms would be cut off from their past."""
+    install_tenant_key(store, BROUGHT)
+    with pytest.raises(TenantSecretConflictError):
+        install_tenant_key(store, other)
+    assert load_tenant_key(store) == BROUGHT
+
+
+def test_one_that_was_kept_without_a_version_is_version_one(store: SecretStore) -> None:
+    """As releases before this one kept it: 32 bytes."""
+    store.put(TENANT_KEY, SecretBytes(bytes(range(32))))
+    assert load_or_create_tenant_key(store) == TenantSecrets(1, bytes(range(32)))
+
+
+@pytest.mark.parametrize("kept", [b"", b"{}", b"x" * 33, b'{"type":"tenant_secrets.v2"}'])
+def test_what_is_none_is_a_typed_error_and_stays(store: SecretStore, kept: bytes) -> None:
+    """It is never taken for a missing one."""
+    store.put(TENANT_KEY, SecretBytes(kept))
+    with pytest.raises(SealedBlobFormatError):
+        load_or_create_tenant_key(store)
+    with pytest.raises(SealedBlobFormatError):
+        install_tenant_key(store, BROUGHT)
+    assert store.get(TENANT_KEY).reveal() == kept
+
+
+def test_one_that_does_not_open_is_not_replaced(store: SecretStore, tmp_path: Path) -> None:
+    """Neither by a fresh one nor by one that is brought."""
+    load_or_create_tenant_key(store)
+    other = SecretStore(tmp_path / "secrets", FileSealer(SecretBytes(bytes(range(32)))))
+    with pytest.raises(SealingError):
+        load_or_create_tenant_key(other)
+    with pytest.raises(SealingError):
+        install_tenant_key(other, BROUGHT)
+    load_tenant_key(store)
+
+
+def test_of_two_processes_at_the_first_start_one_makes_it(tmp_path: Path) -> None:
+    """The second takes what the first made while it was sealing its own."""
+    sealer = FileSealer(SecretBytes(bytes(32)))
+    first = SecretStore(tmp_path / "secrets", sealer)
+
+    class Racing:
+        """Seals after the other process has."""
+
+        key_protection = sealer.key_protection
+
+        def seal(self, secret: SecretBytes, *, purpose: str) -> bytes:
+            load_or_create_tenant_key(first)
+            return sealer.seal(secret, purpose=purpose)
+
+        def unseal(self, blob: bytes, *, purpose: str) -> SecretBytes:
+            return sealer.unseal(blob, purpose=purpose)
+
+    made = load_or_create_tenant_key(SecretStore(tmp_path / "secrets", Racing()))
+    assert made == load_tenant_key(first)
