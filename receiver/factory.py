@@ -66,14 +66,14 @@ class ProcessContext:
     @asynccontextmanager
     async def ingest(self, tenant_id: UUID) -> AsyncIterator[IngestService]:
         """Deliveries of a tenant's appliance, by the role that cannot read calls."""
-        async with _outages(), tenant_session(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
+        async with _recording(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
             certificates = MachineCertificates(session, clock=self.clock)
             yield IngestService(session, certificates=certificates, clock=self.clock)
 
     @asynccontextmanager
     async def reports(self, tenant_id: UUID) -> AsyncIterator[CompletenessIngest]:
         """Reports of a tenant's appliance, by the role that cannot read calls."""
-        async with _outages(), tenant_session(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
+        async with _recording(self.engines[DatabaseRole.INGEST], tenant_id=tenant_id) as session:
             certificates = MachineCertificates(session, clock=self.clock)
             yield CompletenessIngest(session, certificates=certificates, clock=self.clock)
 

@@ -16,6 +16,7 @@ from receiver.errors import ProblemError
 from receiver.ports import Clock
 from receiver.services.machine_certificates import MachineCertificates, MachineClaim
 from receiver.storage import appliances, calls, ingest_batches
+from receiver.storage.machine_certificates import Registration
 from receiver.storage.tenant_scope import TenantSession
 
 
@@ -55,9 +56,7 @@ class IngestService:
         machine = await self._certificates.admit(claim)
         return await appliances.high_water(self._session, machine.appliance_id)
 
-    async def _store(
-        self, machine: appliances.Registration, *, batch: Batch, mark: HighWater, fingerprint: bytes
-    ) -> bytes:
+    async def _store(self, machine: Registration, *, batch: Batch, mark: HighWater, fingerprint: bytes) -> bytes:
         now = self._clock.now()
         place = HighWater(epoch=batch.epoch, sequence=batch.sequence)
         until = horizon(now)

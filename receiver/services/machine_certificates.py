@@ -1,27 +1,36 @@
 """Certify appliances, and admit those that were certified.
 
 A certificate opens the door only if it chains to the machine CA (TLS saw to that), names an appliance of a tenant,
-and is registered here, unrevoked: a stolen CA key alone does not make an appliance.
+and is registered here, neither revoked nor quarantined: a stolen CA key alone does not make an appliance. The table is
+asked for every request, so a decision holds from the next one on, also on a connection that stays open.
+
+Each use is judged (``fleet_rules``): a certificate that shows the appliance in two places is quarantined at once.
 """
 
 import hashlib
+from datetime import datetime
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_profile import machine_builder
 from receiver.domain.certificate_request import parse_pem, proven_key
+from receiver.domain.fleet_rules import CertifiedKey, judge_use
 from receiver.domain.machine_name import MachineName, parse_appliance, parse_urn
 from receiver.errors import NameInvalidError, ProblemError
 from receiver.ports import CertificateAuthority, Clock
-from receiver.storage import appliances
+from receiver.services.quarantine import keep_out, quarantined
+from receiver.storage import appliances, machine_certificates
+from receiver.storage.machine_certificates import Registration
 from receiver.storage.tenant_scope import TenantSession
 
-_PEM = serialization.Encoding.PEM
+_PEM, _DER = Encoding.PEM, Encoding.DER
 
 
 class MachineClaim(Struct, frozen=True):
@@ -30,6 +39,10 @@ class MachineClaim(Struct, frozen=True):
     name: MachineName
     fingerprint: bytes
     """SHA-256 of the certificate's DER."""
+    public_key: bytes
+    """SHA-256 of its key's SubjectPublicKeyInfo."""
+    certificate: bytes
+    """Its DER."""
 
 
 class Issued(Struct, frozen=True):
@@ -46,13 +59,23 @@ def read_claim(certificate: bytes) -> MachineClaim:
         ProblemError: ``forbidden``: a certificate of ours that is no machine's.
     """
     try:
-        extensions = x509.load_der_x509_certificate(certificate).extensions
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        leaf = x509.load_der_x509_certificate(certificate)
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         (urn,) = names.get_values_for_type(x509.UniformResourceIdentifier)
         name = parse_urn(urn)
     except (ValueError, x509.ExtensionNotFound, NameInvalidError):
         raise not_admitted() from None
-    return MachineClaim(name=name, fingerprint=hashlib.sha256(certificate).digest())
+    return MachineClaim(
+        name=name,
+        fingerprint=hashlib.sha256(certificate).digest(),
+        public_key=key_hash(leaf.public_key()),
+        certificate=certificate,
+    )
+
+
+def key_hash(key: CertificatePublicKeyTypes) -> bytes:
+    """SHA-256 of a key's SubjectPublicKeyInfo."""
+    return hashlib.sha256(key.public_bytes(_DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
 def not_admitted() -> ProblemError:
@@ -88,9 +111,16 @@ class MachineCertificates:
         )
 
     async def issue(
-        self, name: str, *, key: ec.EllipticCurvePublicKey, authority: CertificateAuthority
+        self,
+        name: str,
+        *,
+        key: ec.EllipticCurvePublicKey,
+        authority: CertificateAuthority,
+        predecessor: bytes | None = None,
     ) -> x509.Certificate:
         """Issue a certificate for a proven key and register it; a new name is a new appliance.
+
+        ``predecessor`` is the SHA-256 of the key that asks for it (``CertifiedKey``).
 
         Raises:
             NameInvalidError: not an appliance's name.
@@ -102,26 +132,41 @@ class MachineCertificates:
         if appliance_id is None:
             appliance_id = uuid4()
             await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now)
-        registration = appliances.Registration(
+        registration = Registration(
             appliance_id=appliance_id,
             name=name,
-            fingerprint=hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest(),
+            fingerprint=certificate.fingerprint(SHA256()),
             serial=f"{certificate.serial_number:x}",
             expires_at=certificate.not_valid_after_utc,
+            public_key=key_hash(key),
+            predecessor=predecessor,
         )
-        await appliances.register(self._session, registration)
+        await machine_certificates.register(self._session, registration)
         return certificate
 
-    async def admit(self, claim: MachineClaim) -> appliances.Registration:
-        """Find the registration that a claim rests on.
+    async def admit(self, claim: MachineClaim) -> Registration:
+        """Find the registration that a claim rests on, for a request that comes in now.
 
         Raises:
-            ProblemError: ``forbidden``: unknown, revoked, expired, or of another name.
+            ProblemError: ``forbidden``: unknown, revoked, expired, or of another name; ``appliance_quarantined``.
         """
-        found = await appliances.find_certificate(self._session, claim.fingerprint)
+        return await self.admit_since(claim, at=self._clock.now())
+
+    async def admit_since(self, claim: MachineClaim, *, at: datetime) -> Registration:
+        """Find the registration that a claim rests on, for a request that came in ``at``. Raises as ``admit``."""
+        found = await machine_certificates.find(self._session, claim.fingerprint)
         if found is None or found.revoked_at is not None or found.name != claim.name.appliance:
             raise not_admitted()
         # A resumed TLS session, or one kept open, does not look at the certificate's end again.
-        if found.expires_at <= self._clock.now():
+        if found.expires_at <= at:
             raise not_admitted()
+        if found.quarantined_at is not None:
+            raise quarantined()
+        mine = CertifiedKey(key=claim.public_key, predecessor=found.predecessor, first_used_at=found.first_used_at)
+        others = await machine_certificates.related_keys(self._session, found.appliance_id, mine)
+        finding = judge_use(mine, others, at=at)
+        if finding is not None:
+            raise await keep_out(self._session, found, finding, now=self._clock.now())
+        if found.first_used_at is None:
+            await machine_certificates.note_use(self._session, found.fingerprint, at=at)
         return found

@@ -1,28 +1,15 @@
-"""A tenant's appliances, their certificates and how far each has delivered."""
+"""A tenant's appliances and how far each has delivered."""
 
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
 from sqlalchemy import insert, select, update
 
 from appliance.wire.batch import HighWater, KeyProtection
 from receiver.domain.high_water import START
 from receiver.schema.appliance import appliance
 from receiver.schema.ingest_progress import ingest_progress
-from receiver.schema.machine_certificate import machine_certificate
 from receiver.storage.tenant_scope import TenantSession
-
-
-class Registration(Struct, frozen=True):
-    """A certificate that was issued to an appliance."""
-
-    appliance_id: UUID
-    name: str
-    fingerprint: bytes
-    serial: str
-    expires_at: datetime
-    revoked_at: datetime | None = None
 
 
 async def find_id(session: TenantSession, name: str) -> UUID | None:
@@ -38,46 +25,6 @@ async def add(session: TenantSession, *, appliance_id: UUID, name: str, now: dat
     await session.execute(insert(appliance).values(**identity, name=name, created_at=now))
     progress = insert(ingest_progress).values(**identity, epoch=START.epoch, sequence=START.sequence)
     await session.execute(progress)
-
-
-async def register(session: TenantSession, registration: Registration) -> None:
-    """Make a certificate known, for good."""
-    await session.execute(
-        insert(machine_certificate).values(
-            tenant_id=session.tenant_id,
-            fingerprint=registration.fingerprint,
-            appliance_id=registration.appliance_id,
-            serial=registration.serial,
-            expires_at=registration.expires_at,
-            revoked_at=registration.revoked_at,
-        )
-    )
-
-
-async def find_certificate(session: TenantSession, fingerprint: bytes) -> Registration | None:
-    """Find a certificate of the tenant by the SHA-256 of its DER."""
-    columns = machine_certificate.c
-    statement = (
-        select(columns.appliance_id, appliance.c.name, columns.serial, columns.expires_at, columns.revoked_at)
-        .join(
-            appliance,
-            (appliance.c.tenant_id == columns.tenant_id) & (appliance.c.appliance_id == columns.appliance_id),
-        )
-        .where(columns.fingerprint == fingerprint)
-    )
-    row = (await session.execute(statement)).first()
-    return (
-        None
-        if row is None
-        else Registration(
-            appliance_id=row.appliance_id,
-            name=row.name,
-            fingerprint=fingerprint,
-            serial=row.serial,
-            expires_at=row.expires_at,
-            revoked_at=row.revoked_at,
-        )
-    )
 
 
 async def high_water(session: TenantSession, appliance_id: UUID, *, lock: bool = False) -> HighWater:

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from appliance.wire.batch import HighWater
-from receiver.storage import calls, completeness, ingest_batches
+from receiver.domain.fleet_rules import EventKind
+from receiver.storage import calls, completeness, ingest_batches, machine_returns, security_events
 from receiver.storage.connection import DATABASE, DatabaseRole, embedded_url, open_engine
 from receiver.storage.tenant_scope import TenantSession, tenant_session
 from tests.receiver.deliveries import NOON, make_call
@@ -61,7 +62,7 @@ class Scratch:
                 await engine.dispose()
 
     async def fill(self) -> None:
-        """Give each tenant a call, an answered batch and an account."""
+        """Give each tenant a row in every table that an appliance fills."""
         async with self.engines() as engines:
             for tenant_id in (self.first, self.second):
                 async with tenant_session(engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
@@ -73,6 +74,9 @@ class Scratch:
                     await ingest_batches.add(session, appliance_id, place=place, answered=answered, now=NOON)
                     accounts = [account()]
                     await completeness.store(session, appliance_id, report=1, accounts=accounts, now=NOON)
+                    await security_events.add(session, EventKind.RELEASED, appliance_id=appliance_id, at=NOON)
+                    returning = machine_returns.MachineReturn(appliance_id, b"new", b"old", NOON)
+                    await machine_returns.save(session, returning)
 
 
 async def tenant_tables(engine: AsyncEngine) -> list[str]:

@@ -25,7 +25,9 @@ import receiver.schema.ingest_batch
 import receiver.schema.ingest_progress
 import receiver.schema.invitation
 import receiver.schema.machine_certificate
+import receiver.schema.machine_return
 import receiver.schema.machine_state
+import receiver.schema.security_event
 import receiver.schema.tenant
 import receiver.schema.tenant_secret
 from appliance.wire.batch import HighWater
