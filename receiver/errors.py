@@ -82,6 +82,34 @@ class CsrInvalidError(ReceiverError):
     hint = "Give a PEM PKCS#10 request with a P-256 key, signed by that key."
 
 
+class AuthorityEndedError(ReceiverError):
+    """The certificate authority's own certificate has ended, so nothing can be issued under it."""
+
+    code = "authority_ended"
+    hint = "Run `natalia-receiver ca announce`, then `natalia-receiver ca switch`."
+
+
+class AuthorityOutdatedError(ReceiverError):
+    """A certificate authority of release 0.1, whose root cannot vouch for a successor."""
+
+    code = "authority_outdated"
+    hint = "Move the folder `ca` away, run `natalia-receiver init`, and certify the appliances anew."
+
+
+class RolloverRefusedError(ReceiverError):
+    """A step of a rollover that is not the next one, or comes too early."""
+
+    code = "rollover_refused"
+    hint = "`natalia-receiver ca show` says which generation is at which step, and from when on one can be retired."
+
+
+class RootKeyMissingError(ReceiverError):
+    """The root's private key is not where it was said to be."""
+
+    code = "root_key_missing"
+    hint = "Give the medium that `natalia-receiver ca offline` moved the keys to: `--root-keys DIR`."
+
+
 class WrappedSecretError(ReceiverError):
     """A wrapped secret that does not open: damaged, of another context, or wrapped under another key."""
 
@@ -108,13 +136,25 @@ class ProblemError(ReceiverError):
 
     code = "refused"
 
-    def __init__(self, problem: ProblemCode, *, detail: str, hint: str, retry_after_seconds: int | None = None) -> None:
-        """Keep what the problem document says; ``retry_after_seconds`` becomes the Retry-After header."""
+    def __init__(
+        self,
+        problem: ProblemCode,
+        *,
+        detail: str,
+        hint: str,
+        retry_after_seconds: int | None = None,
+        scheme: str = "Bearer",
+    ) -> None:
+        """Keep what the problem document says.
+
+        ``retry_after_seconds`` becomes the Retry-After header, ``scheme`` what WWW-Authenticate asks for.
+        """
         super().__init__(detail)
         self.problem = problem
         self.detail = detail
         self.advice = hint
         self.retry_after_seconds = retry_after_seconds
+        self.scheme = scheme
 
 
 class RecordedRefusalError(ProblemError):

@@ -34,7 +34,7 @@ def problem_answer(error: ProblemError) -> Response:
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if error.problem is ProblemCode.UNAUTHENTICATED:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = error.scheme
     return Response(
         encode_answer(document), status_code=document.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers
     )
