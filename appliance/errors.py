@@ -200,6 +200,13 @@ class AnchorLoweredError(SealingError):
     hint = "Give the machine its TPM and Secure Boot back; or enrol anew and `restore` from escrow, knowingly."
 
 
+class PolicyKeyError(SealingError):
+    """A key that cannot stand in a TPM policy, or is another one than the policy's."""
+
+    code = "seal_policy_key_invalid"
+    hint = "Give the key as PEM: RSA with 2048 bits, or for the recovery key also P-256; the one that was sealed with."
+
+
 class PassphraseError(SealingError):
     """The anchor needs a passphrase, and the one given is none or a wrong one."""
 

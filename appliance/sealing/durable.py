@@ -80,6 +80,21 @@ def remove_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
         disk.fsync(folder)
 
 
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold what ``path`` stands for, through all the steps of a work; who else wants it waits.
+
+    Raises:
+        OSError: the disk refuses; the file is made where it is missing, and stays.
+    """
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
 def _put(path: Path, content: bytes, folder: int, disk: Disk) -> None:
     half = path.with_name(f".{path.name}.new")
     half.unlink(missing_ok=True)

@@ -56,6 +56,11 @@ class BlobSealer:
         label = f"natalia/{anchor.value}-anchor-key-id/v1".encode()
         self._key_id = hmac.digest(root.reveal(), label, "sha256")[:KEY_ID_BYTES].hex()
 
+    @property
+    def key_id(self) -> str:
+        """What the root is called in blobs; it tells nothing of it."""
+        return self._key_id
+
     def seal(self, secret: SecretBytes, *, purpose: str) -> bytes:
         """Give a blob that opens under this root alone, and only for ``purpose``."""
         nonce = os.urandom(NONCE_BYTES)
