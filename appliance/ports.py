@@ -15,6 +15,7 @@ from appliance.wire.enrollment import (
     EnrollmentRequest,
     Evidence,
     HpkeChallenge,
+    TenantSecrets,
     TpmChallenge,
 )
 
@@ -102,6 +103,31 @@ class Secrets(Protocol):
 
     def discard(self, name: str) -> None:
         """Forget one, if it is there; raises ``SealingError``."""
+        ...
+
+
+class TenantKeyStore(Protocol):
+    """Keeps the tenant secret that an enrollment brings."""
+
+    def is_kept(self) -> bool:
+        """Whether there is one; raises ``SealingError``."""
+        ...
+
+    def require_room(self, brought: TenantSecrets) -> None:
+        """Refuse a secret if another one is in use; nothing is changed.
+
+        Raises:
+            TenantSecretConflictError: it is.
+            SealingError: the one that is kept does not open.
+        """
+        ...
+
+    def install(self, brought: TenantSecrets) -> None:
+        """Keep a secret; provisionally, if none was there. Raises as ``require_room``."""
+        ...
+
+    def settle(self) -> None:
+        """The enrollment is complete: what is kept stays; raises ``SealingError``."""
         ...
 
 

@@ -8,10 +8,17 @@ from appliance.errors import SealedBlobFormatError, SealedSecretMissingError, Se
 from appliance.ports import SecretBytes
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
-from appliance.sealing.tenant_key import TENANT_KEY, install_tenant_key, load_or_create_tenant_key, load_tenant_key
+from appliance.sealing.tenant_key import (
+    TENANT_KEY,
+    TenantKeyStore,
+    install_tenant_key,
+    load_or_create_tenant_key,
+    load_tenant_key,
+)
 from appliance.wire.enrollment import TenantSecrets
 
 BROUGHT = TenantSecrets(7, bytes(range(32)))
+OTHER = TenantSecrets(1, bytes(32))
 
 
 @pytest.fixture
@@ -94,3 +101,40 @@ def test_of_two_processes_at_the_first_start_one_makes_it(tmp_path: Path) -> Non
 
     made = load_or_create_tenant_key(SecretStore(tmp_path / "secrets", Racing()))
     assert made == load_tenant_key(first)
+
+
+def test_one_of_an_unfinished_enrollment_gives_way(store: SecretStore) -> None:
+    """Nothing was made with it yet: to another enrollment as to a restored one."""
+    keys = TenantKeyStore(store)
+    assert not keys.is_kept()
+    keys.install(OTHER)
+    assert keys.is_kept()
+    keys.require_room(BROUGHT)
+    assert load_tenant_key(store) == OTHER
+    keys.install(BROUGHT)
+    assert load_tenant_key(store) == BROUGHT
+    install_tenant_key(store, OTHER)
+    assert load_tenant_key(store) == OTHER
+
+
+def test_one_of_a_finished_enrollment_stays(store: SecretStore) -> None:
+    """From then on pseudonyms are made with it."""
+    keys = TenantKeyStore(store)
+    keys.install(BROUGHT)
+    keys.settle()
+    for step in (keys.require_room, keys.install, lambda key: install_tenant_key(store, key)):
+        with pytest.raises(TenantSecretConflictError):
+            step(OTHER)
+    keys.install(BROUGHT)
+    assert load_tenant_key(store) == BROUGHT
+
+
+def test_one_that_was_restored_does_not_become_provisional(store: SecretStore) -> None:
+    """Neither where the enrollment comes first nor where it comes after."""
+    keys = TenantKeyStore(store)
+    keys.install(BROUGHT)
+    install_tenant_key(store, BROUGHT)
+    keys.install(BROUGHT)
+    with pytest.raises(TenantSecretConflictError):
+        keys.install(OTHER)
+    assert store.names() == [TENANT_KEY]
