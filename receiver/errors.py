@@ -110,6 +110,13 @@ class RootKeyMissingError(ReceiverError):
     hint = "Give the medium that `natalia-receiver ca offline` moved the keys to: `--root-keys DIR`."
 
 
+class InvitationMissingError(ReceiverError):
+    """There is no open invitation to withdraw."""
+
+    code = "invitation_missing"
+    hint = "It has ended, or was withdrawn before; a machine that is enrolled is kept out by `appliance revoke`."
+
+
 class WrappedSecretError(ReceiverError):
     """A wrapped secret that does not open: damaged, of another context, or wrapped under another key."""
 

@@ -7,7 +7,7 @@ that is made after the block speaks of what is durable.
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from appliance.wire.problem import ProblemCode
 from receiver.clock import SystemClock
 from receiver.domain.api_key import ApiKey
+from receiver.domain.guess_limit import GuessLimit
 from receiver.domain.scram import verifier
 from receiver.errors import DatabaseUnusableError, ProblemError, RecordedRefusalError
 from receiver.kms.local_authority import LocalFileAuthority
@@ -27,7 +28,9 @@ from receiver.ports import CertificateAuthority, Clock, KeyWrapper
 from receiver.services.api_keys import ApiKeys
 from receiver.services.call_listing import CallListing
 from receiver.services.completeness import CompletenessIngest, CompletenessListing
+from receiver.services.enrollment import EnrollmentDesk
 from receiver.services.ingest import IngestService
+from receiver.services.invitations import Invitations
 from receiver.services.machine_certificates import MachineCertificates
 from receiver.services.server_certificate import ensure_server_certificate
 from receiver.services.tenants import TenantDirectory
@@ -62,6 +65,8 @@ class ProcessContext:
     clock: Clock
     pepper: bytes
     engines: dict[DatabaseRole, AsyncEngine]
+    guesses: GuessLimit = field(default_factory=GuessLimit)
+    """Counts failed enrollments of this process."""
 
     @asynccontextmanager
     async def ingest(self, tenant_id: UUID) -> AsyncIterator[IngestService]:
@@ -94,6 +99,18 @@ class ProcessContext:
         async with _outages(), tenant_session(self.engines[DatabaseRole.APP], tenant_id=key.tenant_id) as session:
             keys = ApiKeys(session, clock=self.clock, pepper=self.pepper)
             yield CallListing(session, principal=await keys.authenticate(key))
+
+    @asynccontextmanager
+    async def enrollment(self, tenant_id: UUID) -> AsyncIterator[EnrollmentDesk]:
+        """Enrollments of a tenant's machines, by the role that sees no call."""
+        async with _recording(self.engines[DatabaseRole.ENROLL], tenant_id=tenant_id) as session:
+            yield EnrollmentDesk(session, clock=self.clock, pepper=self.pepper, wrapper=self.wrapper)
+
+    @asynccontextmanager
+    async def invitations(self, tenant_id: UUID) -> AsyncIterator[Invitations]:
+        """A tenant's invitations, for the operator."""
+        async with tenant_session(self.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
+            yield Invitations(session, clock=self.clock, pepper=self.pepper)
 
     @asynccontextmanager
     async def tenants(self) -> AsyncIterator[TenantDirectory]:

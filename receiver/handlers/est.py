@@ -1,12 +1,30 @@
 """Enrollment over Secure Transport (RFC 7030), for the machines that this receiver certifies."""
 
-from fastapi import APIRouter, Response
+import base64
+import binascii
+from typing import Any, Final
 
-from appliance.wire.enrollment import CA_CERTIFICATES_PATH
+from fastapi import APIRouter, Request, Response
+
+from appliance.wire.enrollment import CA_CERTIFICATES_PATH, REQUEST_MEDIA_TYPE, SIMPLE_ENROLL_PATH
+from appliance.wire.limits import MAX_ENROLLMENT_BYTES
+from appliance.wire.problem import ProblemCode
 from receiver.dependencies.context import Context
+from receiver.dependencies.guesses import bounded_guesses
+from receiver.dependencies.proof import offered_proof
+from receiver.errors import ProblemError
 from receiver.handlers.answers import certificates_answer, described_certificates
+from receiver.handlers.bodies import read_body
 
 router = APIRouter(tags=["est"])
+
+_HINT: Final = f"Send one PKCS #10 request as {REQUEST_MEDIA_TYPE}: its DER in base64 (RFC 7030 4.2.1)."
+_REQUEST_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {REQUEST_MEDIA_TYPE: {"schema": {"type": "string", "contentEncoding": "base64"}}},
+    }
+}
 
 
 @router.get(
@@ -19,3 +37,57 @@ router = APIRouter(tags=["est"])
 async def list_ca_certificates(context: Context) -> Response:
     """Give every root that is trusted or announced, the issuing certificates, and the cross-certificates between."""
     return certificates_answer(context.authority.published)
+
+
+@router.post(
+    SIMPLE_ENROLL_PATH,
+    operation_id="simpleEnroll",
+    summary="Fetch the certificate of an enrollment whose challenge was opened (RFC 7030 4.2)",
+    response_class=Response,
+    responses=described_certificates(
+        problems=[
+            ProblemCode.MALFORMED_REQUEST,
+            ProblemCode.UNAUTHENTICATED,
+            ProblemCode.ENCODING_UNSUPPORTED,
+            ProblemCode.INVITATION_UNKNOWN,
+            ProblemCode.INVITATION_EXPIRED,
+            ProblemCode.EVIDENCE_INVALID,
+            ProblemCode.RATE_LIMITED,
+        ]
+    ),
+    openapi_extra={"security": [{"enrollmentProof": []}]} | _REQUEST_BODY,
+)
+async def simple_enroll(request: Request, context: Context) -> Response:
+    """Issue the certificate to whoever proves to have opened the challenge; again where the answer was lost."""
+    with bounded_guesses(request, context):
+        proof = offered_proof(request)
+        content = await read_certificate_request(request)
+        async with context.enrollment(proof.name.tenant_id) as desk:
+            certificate = await desk.enroll(
+                proof.name, password=proof.password, request=content, authority=context.authority
+            )
+    return certificates_answer([certificate, *context.authority.chain])
+
+
+async def read_certificate_request(request: Request) -> bytes:
+    """Read a body that holds a certificate request; give its DER.
+
+    Raises:
+        ProblemError: ``encoding_unsupported`` or ``malformed_request``.
+    """
+    if request.headers.get("content-type") != REQUEST_MEDIA_TYPE or "content-encoding" in request.headers:
+        raise ProblemError(
+            ProblemCode.ENCODING_UNSUPPORTED, detail=f"the body must be {REQUEST_MEDIA_TYPE}, not encoded", hint=_HINT
+        )
+    body = await read_body(request, most=MAX_ENROLLMENT_BYTES)
+    if body is None:
+        raise _malformed(f"the body is longer than {MAX_ENROLLMENT_BYTES} bytes")
+    try:
+        # Line ends between the letters are allowed (RFC 8951 3.1).
+        return base64.b64decode(b"".join(body.split()), validate=True)
+    except binascii.Error:
+        raise _malformed("the body is not base64") from None
+
+
+def _malformed(detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.MALFORMED_REQUEST, detail=detail, hint=_HINT)

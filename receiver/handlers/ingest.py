@@ -12,6 +12,7 @@ from receiver.dependencies.machine import Machine
 from receiver.domain.idempotency import parse_key
 from receiver.errors import ProblemError
 from receiver.handlers.answers import described, json_answer
+from receiver.handlers.bodies import read_body
 
 router = APIRouter(prefix="/v1/ingest", tags=["ingest"])
 
@@ -71,7 +72,7 @@ async def post_batch(request: Request, context: Context, machine: Machine) -> Re
     _require_media(request)
     keys = request.headers.getlist("idempotency-key")
     key = parse_key(keys[0] if len(keys) == 1 else None)
-    body = await _read_body(request)
+    body = await _body_of_batch(request)
     async with context.ingest(machine.name.tenant_id) as service:
         answer = await service.receive(machine, key=key, body=body)
     return json_answer(answer)
@@ -87,7 +88,7 @@ async def post_batch(request: Request, context: Context, machine: Machine) -> Re
 async def post_completeness(request: Request, context: Context, machine: Machine) -> Response:
     """Store the newest account of each feed and day, and say which report is the newest."""
     _require_media(request)
-    body = await _read_body(request)
+    body = await _body_of_batch(request)
     async with context.reports(machine.name.tenant_id) as service:
         receipt = await service.receive(machine, body=body)
     return json_answer(encode_answer(receipt))
@@ -117,19 +118,12 @@ def _require_media(request: Request) -> None:
         )
 
 
-async def _read_body(request: Request) -> bytes:
-    """Read the body, and no byte more than the contract allows."""
-    declared = request.headers.get("content-length", "0")
-    body = bytearray()
-    if int(declared) <= MAX_COMPRESSED_BYTES:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_COMPRESSED_BYTES:
-                break
-        else:
-            return bytes(body)
-    raise ProblemError(
-        ProblemCode.BATCH_TOO_LARGE,
-        detail=f"the body is longer than {MAX_COMPRESSED_BYTES} bytes",
-        hint="Cut smaller batches.",
-    )
+async def _body_of_batch(request: Request) -> bytes:
+    body = await read_body(request, most=MAX_COMPRESSED_BYTES)
+    if body is None:
+        raise ProblemError(
+            ProblemCode.BATCH_TOO_LARGE,
+            detail=f"the body is longer than {MAX_COMPRESSED_BYTES} bytes",
+            hint="Cut smaller batches.",
+        )
+    return body

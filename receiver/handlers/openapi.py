@@ -4,7 +4,7 @@ Two dialects of regular expression meet here: Python's ``\Z`` ends a string, in 
 letter Z, where ``$`` ends the string.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from appliance.wire.batch import Batch, HighWater, Verdict
 from appliance.wire.completeness import Completeness, Receipt
+from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest
 from appliance.wire.problem import Problem
 from receiver.domain.call_page import CallPage
 from receiver.domain.completeness_page import CompletenessPage
@@ -19,6 +20,18 @@ from receiver.handlers.answers import json_answer
 from receiver.handlers.health import Health
 
 router = APIRouter()
+
+_SCHEMES: Final = {
+    "machineCertificate": {
+        "type": "mutualTLS",
+        "description": "A certificate issued by this receiver to a registered appliance",
+    },
+    "enrollmentProof": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The enrollment's id, and the proof that its challenge was opened",
+    },
+}
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -33,15 +46,15 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
     )
     _, schemas = msgspec.json.schema_components(
-        [Batch, Verdict, HighWater, Completeness, Receipt, CallPage, CompletenessPage, Problem, Health],
+        [
+            *(Batch, Verdict, HighWater, Completeness, Receipt, EnrollmentRequest, EnrollmentAnswer),
+            *(CallPage, CompletenessPage, Problem, Health),
+        ],
         ref_template="#/components/schemas/{name}",
     )
     components = document.setdefault("components", {})
     components["schemas"] = _to_ecma(schemas)
-    components.setdefault("securitySchemes", {})["machineCertificate"] = {
-        "type": "mutualTLS",
-        "description": "A certificate issued by this receiver to a registered appliance",
-    }
+    components.setdefault("securitySchemes", {}).update(_SCHEMES)
     # Invalid parameters are answered with a problem document of status 400; the framework's 422 never occurs there.
     for path in document["paths"].values():
         for operation in path.values():

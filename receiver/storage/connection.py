@@ -23,7 +23,7 @@ class DatabaseRole(StrEnum):
     """Enrols appliances and renews their certificates; sees no call and no count."""
 
 
-SERVICE_ROLES: Final = tuple(role for role in DatabaseRole if role is not DatabaseRole.OWNER)
+SERVICE_ROLES: Final[tuple[DatabaseRole, ...]] = tuple(role for role in DatabaseRole if role is not DatabaseRole.OWNER)
 """What the service connects as."""
 
 

@@ -5,11 +5,12 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from appliance.wire.batch import KeyProtection
 from receiver.domain.machine_facts import MachineFacts
+from receiver.schema.appliance import appliance
 from receiver.schema.machine_state import machine_state
 from receiver.storage.tenant_scope import TenantSession
 
@@ -33,6 +34,12 @@ async def save(session: TenantSession, appliance_id: UUID, state: MachineState) 
     }
     statement = insert(machine_state).values(tenant_id=session.tenant_id, appliance_id=appliance_id, **shown)
     await session.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "appliance_id"], set_=shown))
+
+
+async def pin(session: TenantSession, appliance_id: UUID, *, key_protection: KeyProtection) -> None:
+    """Hold an appliance to what guards its keys."""
+    statement = update(appliance).where(appliance.c.appliance_id == appliance_id)
+    await session.execute(statement.values(key_protection=key_protection.value))
 
 
 async def find(session: TenantSession, appliance_id: UUID) -> MachineState | None:

@@ -17,12 +17,14 @@ class WrappedSecret(Struct, frozen=True):
     wrapped: bytes
 
 
-async def add_first(session: TenantSession, secret: WrappedSecret, *, now: datetime) -> None:
-    """Keep a secret, unless the tenant has one of that version: of two at once the first stays."""
+async def add_first(session: TenantSession, secret: WrappedSecret, *, now: datetime) -> WrappedSecret:
+    """Keep a secret unless the tenant has one; give the one that is kept: of two at once, the first."""
     statement = insert(tenant_secret).values(
         tenant_id=session.tenant_id, key_version=secret.key_version, wrapped=secret.wrapped, created_at=now
     )
+    # Another transaction's row is waited for, and after its commit seen: each statement looks anew (READ COMMITTED).
     await session.execute(statement.on_conflict_do_nothing())
+    return await newest(session) or secret
 
 
 async def newest(session: TenantSession) -> WrappedSecret | None:

@@ -1,0 +1,73 @@
+"""Where a machine asks to be enrolled; it has no certificate yet."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from appliance.wire.codec import CONTENT_TYPE, WireError, decode_enrollment_request, encode_enrollment
+from appliance.wire.enrollment import ENROLLMENTS_PATH, EnrollmentRequest
+from appliance.wire.limits import MAX_ENROLLMENT_BYTES
+from appliance.wire.problem import ProblemCode
+from receiver.dependencies.context import Context
+from receiver.dependencies.guesses import bounded_guesses
+from receiver.domain.invitation import parse
+from receiver.errors import ProblemError
+from receiver.handlers.answers import described, json_answer
+from receiver.handlers.bodies import read_body
+
+router = APIRouter(tags=["enrollment"])
+
+_HINT: Final = "Send one enrollment.v1 as the wire contract says; see /openapi.json."
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/EnrollmentRequest"}}},
+    }
+}
+_PROBLEMS: Final = [
+    ProblemCode.MALFORMED_REQUEST,
+    ProblemCode.ENCODING_UNSUPPORTED,
+    ProblemCode.INVITATION_UNKNOWN,
+    ProblemCode.INVITATION_EXPIRED,
+    ProblemCode.INVITATION_USED,
+    ProblemCode.EVIDENCE_INVALID,
+    ProblemCode.RATE_LIMITED,
+]
+
+
+@router.post(
+    ENROLLMENTS_PATH,
+    operation_id="postEnrollment",
+    summary="Ask for a challenge, with an invitation's token",
+    responses=described("EnrollmentAnswer", problems=_PROBLEMS),
+    openapi_extra=_BODY,
+)
+async def post_enrollment(request: Request, context: Context) -> Response:
+    """Check invitation and evidence, and send a challenge that only this machine opens; the same key may ask again."""
+    with bounded_guesses(request, context):
+        asked = await _read_request(request)
+        token = parse(asked.token or "")
+        async with context.enrollment(token.tenant_id) as desk:
+            answer = await desk.apply(asked, token=token)
+    return json_answer(encode_enrollment(answer))
+
+
+async def _read_request(request: Request) -> EnrollmentRequest:
+    if request.headers.get("content-type") != CONTENT_TYPE or "content-encoding" in request.headers:
+        raise ProblemError(
+            ProblemCode.ENCODING_UNSUPPORTED, detail=f"the body must be {CONTENT_TYPE}, not encoded", hint=_HINT
+        )
+    body = await read_body(request, most=MAX_ENROLLMENT_BYTES)
+    if body is None:
+        raise _malformed(f"the body is longer than {MAX_ENROLLMENT_BYTES} bytes")
+    try:
+        asked = decode_enrollment_request(body)
+    except WireError as error:
+        raise _malformed(str(error)) from None
+    if (asked.token is None) is (asked.returning is None):
+        raise _malformed("there must be either a token or a return")
+    return asked
+
+
+def _malformed(detail: str) -> ProblemError:
+    return ProblemError(ProblemCode.MALFORMED_REQUEST, detail=detail, hint=_HINT)
