@@ -69,6 +69,22 @@ def create_file(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None
         _put(path, content, folder, disk)
 
 
+def write_new(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Write a file that is not there yet, in place: a power cut leaves a part of it. Its folder is not synced.
+
+    Raises:
+        FileExistsError: something is there, if only a link; it was not touched.
+        OSError: the disk refuses; a part of it may be there.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    try:
+        while content:
+            content = content[disk.write(file, content) :]
+        disk.fsync(file)
+    finally:
+        os.close(file)
+
+
 def remove_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
     """Take a file away, if it is there.
 
@@ -99,22 +115,12 @@ def _put(path: Path, content: bytes, folder: int, disk: Disk) -> None:
     half = path.with_name(f".{path.name}.new")
     half.unlink(missing_ok=True)
     try:
-        _write(half, content, disk)
+        write_new(half, content, disk=disk)
         disk.replace(half, path)
     except OSError:
         half.unlink(missing_ok=True)
         raise
     disk.fsync(folder)
-
-
-def _write(path: Path, content: bytes, disk: Disk) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-    try:
-        while content:
-            content = content[disk.write(file, content) :]
-        disk.fsync(file)
-    finally:
-        os.close(file)
 
 
 @contextmanager
