@@ -5,6 +5,7 @@ from uuid import UUID
 
 import click
 
+from receiver.cli.invitations import invite, withdraw
 from receiver.cli.steps import TENANT, as_operator, read_file, run, tenant_id
 from receiver.errors import FileUnusableError
 from receiver.factory import ProcessContext
@@ -14,6 +15,10 @@ from receiver.services.machine_certificates import Issued
 @click.group()
 def appliance() -> None:
     """The appliances of a tenant."""
+
+
+for command in (invite, withdraw):
+    appliance.add_command(command)
 
 
 @appliance.command("certify")
