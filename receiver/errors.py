@@ -75,6 +75,34 @@ class TenantExistsError(ReceiverError):
     hint = "Choose another name; `natalia-receiver tenant list` lists them."
 
 
+class ApplianceUnknownError(ReceiverError):
+    """The tenant has no appliance of that name."""
+
+    code = "appliance_unknown"
+    hint = "`natalia-receiver appliance list --tenant NAME` lists the names."
+
+
+class ReturnNotWaitingError(ReceiverError):
+    """The appliance does not ask to come back."""
+
+    code = "return_not_waiting"
+    hint = "It asks by itself once it is on and its certificate has ended; `appliance list` shows who waits."
+
+
+class ReturnContestedError(ReceiverError):
+    """Two machines ask to come back as one appliance."""
+
+    code = "return_contested"
+    hint = "One is a copy. `appliance revoke` the appliance, then `appliance invite` the right machine."
+
+
+class NothingQuarantinedError(ReceiverError):
+    """There is nothing to decide about the appliance."""
+
+    code = "nothing_quarantined"
+    hint = "`natalia-receiver appliance alarms --tenant NAME` lists what is open."
+
+
 class CsrInvalidError(ReceiverError):
     """A certificate request that is not to be certified."""
 

@@ -33,6 +33,10 @@ GRACE: Final = timedelta(minutes=10)
 _LEVELS: Final = (KeyProtection.FILE, KeyProtection.TPM, KeyProtection.TPM_MEASURED_BOOT)
 
 
+APPROVAL_LIFETIME: Final = timedelta(days=7)
+"""How long an administrator's yes to a return holds, and how long one that nobody repeats waits for it."""
+
+
 class ApplianceState(StrEnum):
     """Whether an appliance may have certificates."""
 
@@ -61,6 +65,15 @@ class EventKind(StrEnum):
     RETURN_APPROVED = "return_approved"
     RELEASED = "released"
     REVOKED = "revoked"
+
+
+class RevocationReason(StrEnum):
+    """Why an appliance is revoked, as RFC 5280, 5.3.1 names it."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key_compromise"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
 
 
 ALARMS: Final = frozenset(
@@ -169,6 +182,11 @@ def judge_renewal(
 def is_lowered(pinned: KeyProtection, *, offered: KeyProtection) -> bool:
     """Whether what guards the keys is weaker than what was pinned."""
     return _LEVELS.index(offered) < _LEVELS.index(pinned)
+
+
+def is_approved(approved_at: datetime | None, *, now: datetime) -> bool:
+    """Whether an administrator's yes to a return still holds."""
+    return approved_at is not None and now - approved_at < APPROVAL_LIFETIME
 
 
 def _earliest(keys: Iterable[CertifiedKey]) -> datetime | None:

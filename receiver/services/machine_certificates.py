@@ -9,7 +9,7 @@ Each use is judged (``fleet_rules``): a certificate that shows the appliance in 
 
 import hashlib
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,12 +21,12 @@ from msgspec import Struct
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_profile import machine_builder
 from receiver.domain.certificate_request import parse_pem, proven_key
-from receiver.domain.fleet_rules import CertifiedKey, judge_use
+from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, judge_use
 from receiver.domain.machine_name import MachineName, parse_appliance, parse_urn
 from receiver.errors import NameInvalidError, ProblemError
 from receiver.ports import CertificateAuthority, Clock
 from receiver.services.quarantine import keep_out, quarantined
-from receiver.storage import appliances, machine_certificates
+from receiver.storage import appliances, fleet, machine_certificates
 from receiver.storage.machine_certificates import Registration
 from receiver.storage.tenant_scope import TenantSession
 
@@ -124,14 +124,12 @@ class MachineCertificates:
 
         Raises:
             NameInvalidError: not an appliance's name.
+            ProblemError: ``appliance_quarantined``: the key or the appliance is kept out.
         """
         machine = MachineName(tenant_id=self._session.tenant_id, appliance=parse_appliance(name))
         now = self._clock.now()
+        appliance_id = await self._ensure_appliance(name, key=key_hash(key), now=now)
         certificate = authority.sign(machine_builder(key, machine=machine, issuer=authority.issuing, now=now))
-        appliance_id = await appliances.find_id(self._session, name)
-        if appliance_id is None:
-            appliance_id = uuid4()
-            await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now)
         registration = Registration(
             appliance_id=appliance_id,
             name=name,
@@ -170,3 +168,19 @@ class MachineCertificates:
         if found.first_used_at is None:
             await machine_certificates.note_use(self._session, found.fingerprint, at=at)
         return found
+
+    async def _ensure_appliance(self, name: str, *, key: bytes, now: datetime) -> UUID:
+        """Find or make the appliance; one that was revoked is active again, for its operator has asked for it."""
+        standing = await fleet.lock(self._session, name)
+        if standing is None:
+            appliance_id = uuid4()
+            await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now)
+            return appliance_id
+        appliance_id = standing.appliance_id
+        if standing.state is ApplianceState.QUARANTINED:
+            raise quarantined()
+        if await machine_certificates.is_quarantined(self._session, appliance_id, key):
+            raise quarantined()
+        if standing.state is ApplianceState.REVOKED:
+            await fleet.set_state(self._session, appliance_id, ApplianceState.ACTIVE)
+        return appliance_id

@@ -4,6 +4,7 @@ A ``RecordedRefusalError`` passes through the factory's context, which commits b
 may have been written by then: who keeps a machine out does so before any work for it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -30,17 +31,22 @@ async def keep_out(
     kind: EventKind,
     *,
     now: datetime,
-    facts: dict[str, Fact] | None = None,
+    facts: Mapping[str, Fact] | None = None,
 ) -> RecordedRefusalError:
     """Quarantine a certificate and raise the alarm, once; give the refusal, to be raised."""
     if await machine_certificates.quarantine(session, registration, at=now):
-        about = {"serial": registration.serial} | (facts or {})
+        about = {"serial": registration.serial, **(facts or {})}
         await security_events.add(session, kind, appliance_id=registration.appliance_id, at=now, facts=about)
     return RecordedRefusalError(ProblemCode.APPLIANCE_QUARANTINED, detail=_QUARANTINED, hint=_QUARANTINED_HINT)
 
 
 async def alarm_once(
-    session: TenantSession, kind: EventKind, *, appliance_id: UUID, now: datetime, facts: dict[str, Fact] | None = None
+    session: TenantSession,
+    kind: EventKind,
+    *,
+    appliance_id: UUID,
+    now: datetime,
+    facts: Mapping[str, Fact] | None = None,
 ) -> None:
     """Raise an alarm unless the same one waits for an administrator: who asks every hour is told of once."""
     if not await security_events.is_open(session, kind, appliance_id=appliance_id):

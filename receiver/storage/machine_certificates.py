@@ -1,5 +1,6 @@
 """The certificates of a tenant's appliances, the keys they hold, and what became of them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -90,12 +91,16 @@ async def related_keys(
     ]
 
 
-async def holder_of(session: TenantSession, key: bytes) -> UUID | None:
-    """Find the appliance that a key was ever certified for; the first, were there two."""
+async def is_quarantined(session: TenantSession, appliance_id: UUID, key: bytes) -> bool:
+    """Whether a key of an appliance is kept out."""
     columns = machine_certificate.c
-    statement = select(columns.appliance_id).where(columns.public_key == key).order_by(columns.appliance_id).limit(1)
-    found: UUID | None = (await session.execute(statement)).scalar_one_or_none()
-    return found
+    statement = select(columns.fingerprint).where(
+        columns.appliance_id == appliance_id,
+        columns.public_key == key,
+        columns.quarantined_at.is_not(None),
+        columns.revoked_at.is_(None),
+    )
+    return (await session.execute(statement.limit(1))).first() is not None
 
 
 async def note_use(session: TenantSession, fingerprint: bytes, *, at: datetime) -> None:
@@ -116,25 +121,36 @@ async def quarantine(session: TenantSession, registration: Registration, *, at: 
     return (await session.execute(statement.returning(columns.fingerprint))).first() is not None
 
 
-async def revoke(session: TenantSession, appliance_id: UUID, *, at: datetime, quarantined: bool | None) -> int:
-    """Revoke an appliance's certificates, all or only those that are (not) quarantined; give how many.
+async def revoke(session: TenantSession, appliance_id: UUID, *, at: datetime, quarantined: bool = False) -> int:
+    """Revoke an appliance's certificates, or only those that are quarantined; give how many.
 
-    One that has ended is revoked too: it is not to come back.
+    One that has ended is revoked too: nobody is to come back with it.
     """
     columns = machine_certificate.c
-    statement = update(machine_certificate).where(columns.appliance_id == appliance_id, columns.revoked_at.is_(None))
-    if quarantined is not None:
-        statement = statement.where(columns.quarantined_at.is_not(None) == quarantined)
-    return len((await session.execute(statement.values(revoked_at=at).returning(columns.fingerprint))).all())
+    chosen = columns.appliance_id == appliance_id
+    return await _revoke(session, chosen & columns.quarantined_at.is_not(None) if quarantined else chosen, at=at)
 
 
-async def release(session: TenantSession, appliance_id: UUID) -> int:
-    """Lift the quarantine of an appliance's certificates; give how many."""
+async def revoke_besides(session: TenantSession, appliance_id: UUID, *, keep: Sequence[bytes], at: datetime) -> int:
+    """Revoke an appliance's certificates but those of the given fingerprints; give how many."""
+    columns = machine_certificate.c
+    return await _revoke(session, (columns.appliance_id == appliance_id) & columns.fingerprint.not_in(keep), at=at)
+
+
+async def release(session: TenantSession, appliance_id: UUID) -> list[bytes]:
+    """Lift the quarantine of an appliance's certificates that are not revoked; give their fingerprints."""
     columns = machine_certificate.c
     statement = update(machine_certificate).where(
-        columns.appliance_id == appliance_id, columns.quarantined_at.is_not(None)
+        columns.appliance_id == appliance_id, columns.quarantined_at.is_not(None), columns.revoked_at.is_(None)
     )
-    return len((await session.execute(statement.values(quarantined_at=None).returning(columns.fingerprint))).all())
+    released = await session.execute(statement.values(quarantined_at=None).returning(columns.fingerprint))
+    return list(released.scalars())
+
+
+async def _revoke(session: TenantSession, chosen: ColumnElement[bool], *, at: datetime) -> int:
+    columns = machine_certificate.c
+    statement = update(machine_certificate).where(chosen, columns.revoked_at.is_(None)).values(revoked_at=at)
+    return len((await session.execute(statement.returning(columns.fingerprint))).all())
 
 
 def _to_registration(row: Row[Any]) -> Registration:

@@ -1,5 +1,6 @@
 """What a tenant's administrators should know of. Events are added, never changed."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -27,11 +28,16 @@ class SecurityEvent(Struct, frozen=True):
 
 
 async def add(
-    session: TenantSession, kind: EventKind, *, appliance_id: UUID, at: datetime, facts: dict[str, Fact] | None = None
+    session: TenantSession,
+    kind: EventKind,
+    *,
+    appliance_id: UUID,
+    at: datetime,
+    facts: Mapping[str, Fact] | None = None,
 ) -> None:
     """Keep an event, in the transaction of what it tells."""
     values = {"tenant_id": session.tenant_id, "event_id": uuid4(), "appliance_id": appliance_id, "at": at}
-    await session.execute(insert(security_event).values(**values, kind=kind.value, facts=facts or {}))
+    await session.execute(insert(security_event).values(**values, kind=kind.value, facts=dict(facts or {})))
 
 
 async def is_open(session: TenantSession, kind: EventKind, *, appliance_id: UUID) -> bool:
