@@ -25,7 +25,7 @@ _NAME = click.option("--name", required=True, help="Name of the appliance.")
 @click.option("--port", default=8443, show_default=True, type=click.IntRange(1, 65535), help="Of the default URL.")
 @click.option("--out", type=click.Path(path_type=Path), help="The invitation's file; default: NAME.invitation.toml.")
 @click.pass_obj
-def invite(state: Path, tenant: str, name: str, url: str | None, port: int, out: Path | None) -> None:  # noqa: PLR0913 - one an option
+def invite(state: Path, tenant: str, name: str, url: str | None, port: int, out: Path | None) -> None:
     """Invite one machine, for 24 hours; write the file and show the QR code for its installer.
 
     The name of an appliance that there is already lets another machine take its place.

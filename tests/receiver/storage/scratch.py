@@ -13,9 +13,20 @@ from sqlalchemy import CursorResult, TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from appliance.wire.batch import HighWater
+from appliance.wire.batch import HighWater, KeyProtection
 from receiver.domain.fleet_rules import EventKind
-from receiver.storage import calls, completeness, ingest_batches, machine_returns, security_events
+from receiver.domain.invitation import Invitation
+from receiver.storage import (
+    calls,
+    completeness,
+    enrollments,
+    ingest_batches,
+    invitations,
+    machine_returns,
+    machine_states,
+    security_events,
+    tenant_secrets,
+)
 from receiver.storage.connection import DATABASE, DatabaseRole, embedded_url, open_engine
 from receiver.storage.tenant_scope import TenantSession, tenant_session
 from tests.receiver.deliveries import NOON, make_call
@@ -77,6 +88,28 @@ class Scratch:
                     await security_events.add(session, EventKind.RELEASED, appliance_id=appliance_id, at=NOON)
                     returning = machine_returns.MachineReturn(appliance_id, b"new", b"old", NOON)
                     await machine_returns.save(session, returning)
+                    await _fill_enrollment(session, appliance_id)
+
+
+async def _fill_enrollment(session: TenantSession, appliance_id: UUID) -> None:
+    """One invitation, enrollment, tenant secret and machine state."""
+    invitation = Invitation(invitation_id="i", secret_hash=bytes(32), appliance="hq", created_at=NOON, expires_at=NOON)
+    await invitations.add(session, invitation)
+    enrollment = enrollments.Enrollment(
+        enrollment_id=appliance_id,
+        public_key=bytes(32),
+        appliance="hq",
+        invitation_id="i",
+        key_protection=KeyProtection.FILE,
+        facts=None,
+        transport_secret=None,
+        expires_at=NOON,
+    )
+    await enrollments.save(session, enrollment)
+    wrapped = tenant_secrets.WrappedSecret(key_version=1, wrapped=b"sealed")
+    await tenant_secrets.add_first(session, wrapped, now=NOON)
+    state = machine_states.MachineState(key_protection=KeyProtection.FILE, facts=None, seen_at=NOON)
+    await machine_states.save(session, appliance_id, state)
 
 
 async def tenant_tables(engine: AsyncEngine) -> list[str]:
