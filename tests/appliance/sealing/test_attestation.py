@@ -1,0 +1,378 @@
+"""A machine's TPM speaks for it, and the receiver believes it: both sides of the wire, with a real TPM between them."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
+from tpm2_pytss import (
+    ESAPI,
+    ESYS_TR,
+    TPM2_ALG,
+    TPM2_CAP,
+    TPM2_PT,
+    TPM2B_NV_PUBLIC,
+    TPMA_NV,
+    TPML_DIGEST_VALUES,
+    TPMS_NV_PUBLIC,
+    TPMT_HA,
+    TPMU_HA,
+)
+
+from appliance.errors import (
+    TpmAuthorisationError,
+    TpmFailedError,
+    TpmMissingError,
+    TpmReplacedError,
+    WrongMachineError,
+)
+from appliance.sealing.vtpm.attestation import VtpmWitness
+from appliance.sealing.vtpm.connection import connected
+from appliance.wire.batch import KeyProtection
+from appliance.wire.enrollment import COUNTER_INDEX, HpkeChallenge, TpmChallenge, TpmEvidence
+from receiver.domain.machine_evidence import verify_evidence
+from receiver.domain.machine_facts import CloneFinding, MachineFacts, compare
+from receiver.domain.tpm_credential import make_credential
+from receiver.domain.tpm_public import parse_endorsement_key
+from receiver.errors import ProblemError
+from tests.support.credential_opener import opener_at
+from tests.support.software_tpm import attestation, name_of
+from tests.support.swtpm import Swtpm, recorded_bus
+
+KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
+PUBLIC_KEY = KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+OCCASION = b"nte_token"
+ENROLLMENT = "0b7e2c9a-1f7c-4c51-9c3e-6d2d1f0a9b11"
+SECRET = bytes(range(1, 33))
+P256_CERTIFICATE = 0x01C0000A
+
+
+@pytest.fixture
+def tpm(tmp_path: Path) -> Iterator[Swtpm]:
+    """A fresh TPM."""
+    with Swtpm(tmp_path / "state") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swtpm]:
+    """A TPM with an endorsement certificate of its maker, over an RSA key."""
+    with Swtpm(tmp_path_factory.mktemp("certified") / "state", endorsement_certificate=True) as started:
+        yield started
+
+
+def witness_at(tpm: Swtpm, *, tcti: str | None = None) -> VtpmWitness:
+    """The appliance's side."""
+    return VtpmWitness(tcti or tpm.tcti, key_protection=KeyProtection.TPM)
+
+
+def evidence_of(tpm: Swtpm) -> TpmEvidence:
+    """Evidence for the one key on the one occasion."""
+    return witness_at(tpm).evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
+
+
+def verified(evidence: TpmEvidence) -> MachineFacts:
+    """The receiver's side."""
+    return verify_evidence(evidence, public_key=PUBLIC_KEY, occasion=OCCASION)
+
+
+def report(tpm: Swtpm) -> MachineFacts:
+    """What the receiver knows after a report."""
+    return verified(evidence_of(tpm))
+
+
+def challenge_for(evidence: TpmEvidence, *, name: bytes | None = None) -> TpmChallenge:
+    """The receiver's challenge."""
+    key = parse_endorsement_key(evidence.endorsement_key)
+    own = verified(evidence).ak_name
+    return make_credential(key, name=name or own, secret=SECRET, random=os.urandom)
+
+
+def certificate_over(evidence: TpmEvidence) -> bytes:
+    """A certificate over the endorsement key in ``evidence``."""
+    issuer, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ek")])
+    key, now = parse_endorsement_key(evidence.endorsement_key).key, datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key).serial_number(1)
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    # Longer than what a TPM gives at once.
+    builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.25.1"), bytes(900)), False)  # noqa: FBT003 - the library's argument
+    return builder.sign(issuer, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def define(tpm: Swtpm, index: int, attributes: str, *, size: int, content: bytes = b"") -> None:
+    """Put something into the TPM's memory, as another program might."""
+    with connected(tpm.tcti) as conversation:
+        public = TPMS_NV_PUBLIC(
+            nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=TPMA_NV.parse(attributes), dataSize=size
+        )
+        handle = conversation.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public))
+        for offset in range(0, len(content), 512):
+            conversation.esapi.nv_write(handle, content[offset : offset + 512], offset, auth_handle=handle)
+
+
+def test_the_receiver_believes_a_tpm(tpm: Swtpm) -> None:
+    """Evidence of a real TPM verifies, and its count goes up from report to report."""
+    facts = [report(tpm) for _ in range(3)]
+    assert [fact.counter - facts[0].counter for fact in facts] == [0, 1, 2]
+    assert [compare(before, now) for before, now in pairwise(facts)] == [[], []]
+    assert (facts[0].key_in_tpm, facts[0].ek_certified) == (False, False)
+    assert facts[0].reset_count > 0
+
+
+def test_the_machine_opens_its_challenge(tpm: Swtpm) -> None:
+    """From evidence to the transport secret, once around."""
+    assert witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm)), enrollment=ENROLLMENT).reveal() == SECRET
+
+
+def test_a_certified_endorsement_key_is_shown(certified: Swtpm) -> None:
+    """Where the TPM's maker certified an RSA key, evidence is of that key, with the certificate; and it opens."""
+    evidence = evidence_of(certified)
+    assert isinstance(parse_endorsement_key(evidence.endorsement_key).key, rsa.RSAPublicKey)
+    assert verified(evidence).ek_certified
+    opened = witness_at(certified).open_challenge(challenge_for(evidence), enrollment=ENROLLMENT)
+    assert opened.reveal() == SECRET
+
+
+def test_the_certificate_of_the_smaller_key_comes_first(certified: Swtpm) -> None:
+    """With a certificate over the P-256 key too, that one is shown, whole."""
+    with Swtpm(certified.folder.with_name("both")) as both:
+        certificate = certificate_over(evidence_of(both))
+        define(both, P256_CERTIFICATE, "authread|authwrite|noda", size=len(certificate), content=certificate)
+        evidence = evidence_of(both)
+    assert evidence.endorsement_certificate == certificate
+    assert verified(evidence).ek_certified
+
+
+@pytest.mark.parametrize(
+    ("attributes", "size", "content"),
+    [
+        ("authread|authwrite|noda", 600, b""),
+        ("ownerread|authwrite|noda", 600, bytes(600)),
+    ],
+    ids=["never written", "not readable"],
+)
+def test_a_certificate_that_cannot_be_read_is_none(tpm: Swtpm, attributes: str, size: int, content: bytes) -> None:
+    """An index of another program, or an empty one, does not stop the evidence."""
+    define(tpm, P256_CERTIFICATE, attributes, size=size, content=content)
+    evidence = evidence_of(tpm)
+    assert evidence.endorsement_certificate is None
+    assert not verified(evidence).ek_certified
+
+
+def test_the_keys_are_the_same_after_a_restart(tpm: Swtpm) -> None:
+    """Both keys are made anew from the TPM's seed, and nothing is kept for them."""
+    before = evidence_of(tpm)
+    tpm.restart()
+    after = evidence_of(tpm)
+    assert (after.endorsement_key, after.attestation_key) == (before.endorsement_key, before.attestation_key)
+
+
+def test_two_tpms_have_nothing_in_common(tpm: Swtpm, tmp_path: Path) -> None:
+    """Another TPM shows other keys, which is found."""
+    with Swtpm(tmp_path / "other") as other:
+        assert compare(report(tpm), report(other)) == [CloneFinding.OTHER_ENDORSEMENT_KEY]
+
+
+def test_a_quote_shows_what_was_booted(tpm: Swtpm) -> None:
+    """The digest is over PCR 7 and 11, and changes with them."""
+    assert report(tpm).pcr_digest == hashlib.sha256(bytes(64)).digest()
+    event = TPML_DIGEST_VALUES([TPMT_HA(hashAlg=TPM2_ALG.SHA256, digest=TPMU_HA(sha256=b"\1" * 32))])
+    with connected(tpm.tcti) as conversation:
+        conversation.esapi.pcr_extend(ESYS_TR.PCR11, event)
+    extended = hashlib.sha256(bytes(32) + b"\1" * 32).digest()
+    assert report(tpm).pcr_digest == hashlib.sha256(bytes(32) + extended).digest()
+
+
+@pytest.mark.parametrize("again", [Swtpm.restart, Swtpm.cut_power], ids=["in order", "power cut"])
+def test_a_restart_counts_up_and_is_no_finding(tpm: Swtpm, again: Callable[[Swtpm], None]) -> None:
+    """Switched off in order or not, the machine is the same one, later."""
+    before = report(tpm)
+    again(tpm)
+    after = report(tpm)
+    assert after.reset_count > before.reset_count
+    assert compare(before, after) == []
+
+
+def test_power_cuts_do_not_lock_the_tpm(tpm: Swtpm) -> None:
+    """After five of them, each with the keys in use, nothing has counted towards a lockout."""
+    for _ in range(5):
+        witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm)), enrollment=ENROLLMENT)
+        tpm.cut_power()
+    report(tpm)
+    with ESAPI(tpm.tcti) as esapi:
+        _, found = esapi.get_capability(TPM2_CAP.TPM_PROPERTIES, TPM2_PT.LOCKOUT_COUNTER, 1)
+        assert found.data.tpmProperties.tpmProperty[0].value == 0
+
+
+def test_a_copied_tpm_is_found(tpm: Swtpm, tmp_path: Path) -> None:
+    """The copy has the same keys and is believed; the count gives the pair away once both have reported."""
+    before = report(tpm)
+    tpm.stop()
+    tpm.copy_state(tmp_path / "copy")
+    tpm.start()
+    with Swtpm(tmp_path / "copy") as copy:
+        first, second = report(tpm), report(copy)
+    assert (first.ek_hash, first.ak_name) == (second.ek_hash, second.ak_name) == (before.ek_hash, before.ak_name)
+    assert compare(before, first) == compare(before, second) == []
+    assert CloneFinding.COUNTER_REPEATED in compare(first, second)
+
+
+def test_a_machine_that_was_set_back_is_found(tpm: Swtpm, tmp_path: Path) -> None:
+    """An older snapshot with its TPM falls behind in the count."""
+    report(tpm)
+    tpm.stop()
+    tpm.copy_state(tmp_path / "snapshot")
+    tpm.start()
+    for _ in range(3):
+        last = report(tpm)
+    with Swtpm(tmp_path / "snapshot") as restored:
+        assert CloneFinding.COUNTER_FELL in compare(last, report(restored))
+
+
+def test_a_cleared_tpm_is_found_and_cannot_count_anew(tpm: Swtpm) -> None:
+    """TPM2_Clear sets the resets back, which is found; the counter's successor goes on above the old count."""
+    before = [report(tpm) for _ in range(4)][-1]
+    tpm.restart()
+    before = report(tpm)
+    with connected(tpm.tcti) as conversation:
+        conversation.esapi.clear(auth_handle=ESYS_TR.LOCKOUT)
+    after = report(tpm)
+    assert after.ek_hash == before.ek_hash
+    assert after.counter > before.counter
+    assert CloneFinding.RESET_COUNT_FELL in compare(before, after)
+
+
+@pytest.mark.parametrize(
+    ("public_key", "occasion"),
+    [(PUBLIC_KEY, b"nte_another"), (ec.generate_private_key(ec.SECP256R1()).public_key(), OCCASION)],
+    ids=["another occasion", "another key"],
+)
+def test_overheard_evidence_serves_nobody(
+    tpm: Swtpm, public_key: bytes | ec.EllipticCurvePublicKey, occasion: bytes
+) -> None:
+    """Evidence is refused with another key or on another occasion than it was given for."""
+    if not isinstance(public_key, bytes):
+        public_key = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(ProblemError, match="made for another key or another occasion"):
+        verify_evidence(evidence_of(tpm), public_key=public_key, occasion=occasion)
+
+
+def test_a_challenge_for_another_key_does_not_open(tpm: Swtpm) -> None:
+    """The right TPM refuses a credential for an attestation key that it does not have."""
+    other = name_of(attestation(ec.generate_private_key(ec.SECP256R1()).public_key()).marshal())
+    with pytest.raises(WrongMachineError, match="not made for this TPM"):
+        witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm), name=other), enrollment=ENROLLMENT)
+
+
+def test_a_challenge_for_another_tpm_does_not_open(tpm: Swtpm, certified: Swtpm) -> None:
+    """Neither TPM opens the other's, whatever kind of key they have."""
+    for theirs, ours in ((tpm, certified), (certified, tpm)):
+        challenge = challenge_for(evidence_of(theirs), name=report(ours).ak_name)
+        with pytest.raises(WrongMachineError, match="not made for this TPM"):
+            witness_at(ours).open_challenge(challenge, enrollment=ENROLLMENT)
+
+
+@pytest.mark.parametrize("field", ["credential", "secret"])
+def test_an_altered_challenge_does_not_open(certified: Swtpm, tpm: Swtpm, field: str) -> None:
+    """Any byte of it, or its length; with both kinds of key."""
+    for each in (certified, tpm):
+        challenge = challenge_for(evidence_of(each))
+        content: bytes = getattr(challenge, field)
+        places = [0, 1, 2, len(content) // 2, len(content) - 1]
+        flipped = [content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] for at in places]
+        for altered in [*flipped, content[:-1], content[:1], bytes(len(content)), bytes(4096)]:
+            with pytest.raises(WrongMachineError) as caught:
+                witness_at(each).open_challenge(replace(challenge, **{field: altered}), enrollment=ENROLLMENT)
+            assert content.hex() not in str(caught.value)
+
+
+def test_a_challenge_of_the_other_kind_does_not_open(tpm: Swtpm) -> None:
+    """A machine with a TPM takes no challenge for one without."""
+    with pytest.raises(WrongMachineError, match="without a TPM"):
+        witness_at(tpm).open_challenge(HpkeChallenge(ciphertext=bytes(80)), enrollment=ENROLLMENT)
+
+
+def test_nothing_stays_in_the_tpm(tpm: Swtpm) -> None:
+    """After many evidences and challenges, opened and not, no key and no session is left behind."""
+    for _ in range(5):
+        challenge = challenge_for(evidence_of(tpm))
+        witness_at(tpm).open_challenge(challenge, enrollment=ENROLLMENT)
+        with pytest.raises(WrongMachineError):
+            witness_at(tpm).open_challenge(replace(challenge, credential=b"\0"), enrollment=ENROLLMENT)
+    with ESAPI(tpm.tcti) as esapi:
+        for first in (0x80000000, 0x02000000, 0x03000000):
+            assert len(esapi.get_capability(TPM2_CAP.HANDLES, first, 16)[1].data.handles) == 0
+
+
+def test_the_secret_does_not_cross_the_bus(tpm: Swtpm) -> None:
+    """Whoever listens sees the sealed seed and not the secret; in a plain conversation he sees the secret too."""
+    challenge = challenge_for(evidence_of(tpm))
+    with recorded_bus(tpm) as bus:
+        listened = witness_at(tpm, tcti=bus.tcti)
+        assert listened.open_challenge(challenge, enrollment=ENROLLMENT).reveal() == SECRET
+        assert SECRET not in bus.recorded
+        assert challenge.secret in bus.recorded
+    with recorded_bus(tpm) as bus, opener_at(bus.tcti, "P-256") as plain:
+        assert plain.open(challenge) == SECRET
+        assert SECRET in bus.recorded
+
+
+def test_no_tpm_is_said(tmp_path: Path) -> None:
+    """Where nothing answers, both ways say so."""
+    with Swtpm(tmp_path / "gone") as gone:
+        challenge = challenge_for(evidence_of(gone))
+        gone.kill()
+        with pytest.raises(TpmMissingError):
+            evidence_of(gone)
+        with pytest.raises(TpmMissingError):
+            witness_at(gone).open_challenge(challenge, enrollment=ENROLLMENT)
+
+
+def test_another_tpm_does_not_speak_for_this_machine(tpm: Swtpm, tmp_path: Path) -> None:
+    """With the storage key's Name pinned, a TPM that was put in its place is refused, and counts nothing."""
+    with Swtpm(tmp_path / "first") as first, connected(first.tcti) as conversation:
+        pinned = conversation.storage_key_name
+    witness = VtpmWitness(tpm.tcti, key_protection=KeyProtection.TPM, storage_key_name=pinned)
+    with pytest.raises(TpmReplacedError):
+        witness.evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
+    with pytest.raises(TpmReplacedError):
+        witness.open_challenge(TpmChallenge(credential=b"\0", secret=b"\0"), enrollment=ENROLLMENT)
+    assert report(tpm).counter == 1
+
+
+def test_a_password_on_the_endorsement_hierarchy_is_said(tpm: Swtpm) -> None:
+    """It is tried once, and named."""
+    with connected(tpm.tcti) as conversation:
+        conversation.esapi.hierarchy_change_auth(ESYS_TR.ENDORSEMENT, b"somebody's")
+    with pytest.raises(TpmAuthorisationError):
+        evidence_of(tpm)
+
+
+def test_something_else_at_the_counters_place_is_said(tpm: Swtpm) -> None:
+    """What is no counter cannot be counted up."""
+    define(tpm, COUNTER_INDEX, "authread|authwrite|noda", size=8, content=bytes(8))
+    with pytest.raises(TpmFailedError):
+        evidence_of(tpm)
+
+
+def test_a_counter_of_somebody_else_is_refused(tpm: Swtpm) -> None:
+    """One that the owner may write, too, is a counter, but not the one of evidence."""
+    define(tpm, COUNTER_INDEX, "authread|authwrite|ownerwrite|noda|nt=0x1", size=8)
+    with pytest.raises(ProblemError, match="not the one that evidence is made with"):
+        verified(evidence_of(tpm))
+
+
+def test_the_witness_says_what_guards_its_secrets(tpm: Swtpm) -> None:
+    """As its sealer told it; and it wants a credential, not HPKE."""
+    witness = VtpmWitness(tpm.tcti, key_protection=KeyProtection.TPM_MEASURED_BOOT)
+    assert witness.key_protection is KeyProtection.TPM_MEASURED_BOOT
+    assert witness.transport_key is None
