@@ -19,7 +19,7 @@ _SIGNATURES: Final = "run/systemd/tpm2-pcr-signature.json"
 """systemd-stub(7): what the kernel image carries, for the PCRs that it will have measured."""
 
 
-class BootState(Struct, frozen=True):
+class BootState(Struct, frozen=True, kw_only=True):
     """What was found; None where there is nothing to read."""
 
     secure_boot: bool | None
@@ -34,7 +34,9 @@ def read_boot_state(root: Path = Path("/")) -> BootState:
     """Ask the machine under ``root``."""
     variable = _read(root / _SECURE_BOOT)
     secure_boot = None if variable is None else variable[4:] == bytes([_ON])
-    return BootState(secure_boot, _read(root / _PUBLIC_KEY), _read(root / _SIGNATURES))
+    return BootState(
+        secure_boot=secure_boot, public_key=_read(root / _PUBLIC_KEY), signatures=_read(root / _SIGNATURES)
+    )
 
 
 def _read(path: Path) -> bytes | None:
