@@ -6,12 +6,11 @@ and end together: an error that a reopening must cure ends the process, and its 
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from random import SystemRandom
 from typing import Any, Final, TypeVar
 
 from msgspec import structs
@@ -31,15 +30,18 @@ from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Upl
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
+from appliance.renewal import Renewal
 from appliance.reporting import Reporting
 from appliance.sealing.buffer_keys import BufferKeys
 from appliance.sealing.file_sealer import FileSealer
+from appliance.sealing.file_witness import FileWitness
 from appliance.sealing.secret_store import SecretStore
 from appliance.sealing.tenant_key import FIRST_VERSION, load_or_create_tenant_key
 from appliance.settings import Settings, SiteSettings, candidate_zones
 from appliance.sources.file_source import FileSource
-from appliance.status import FeedStatus, LinkRecorder, ReportRecorder, Status, write_status
+from appliance.status import CertificateRecorder, LinkRecorder, ReportRecorder, Status, first_status, write_status
 from appliance.uplink.https_uplink import HttpsUplink
+from appliance.uplink.machine_desk import machine_desk
 from appliance.wire.batch import KeyProtection
 
 T = TypeVar("T")
@@ -75,12 +77,13 @@ class Appliance:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._link = LinkRecorder(settings.receiver.url, clock)
         self._status = status
+        self.certificate = CertificateRecorder(status.certificate)
         self._committed = asyncio.Event()
         self._feed_status = {item.feed: item for item in status.feeds}
         self._delivery = Delivery(
             buffer=buffer,
             uplink=uplink,
-            on_buffer_thread=self._on_buffer_thread,
+            on_buffer_thread=self.on_buffer_thread,
             clock=clock,
             link=self._link,
             rate_cap=rate_cap(settings),
@@ -89,18 +92,22 @@ class Appliance:
         self._reporting = Reporting(
             buffer=buffer,
             uplink=uplink,
-            on_buffer_thread=self._on_buffer_thread,
+            on_buffer_thread=self.on_buffer_thread,
             clock=clock,
             heard=self._report_state,
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *beside: Awaitable[Any]) -> None:
         """Run until ``stop`` is set or a part fails; every part has ended and the status is written on return.
+
+        Args:
+            stop: ends it.
+            beside: more parts, which run and end with the others.
 
         Raises:
             BufferUnusableError: the buffer must be reopened.
         """
-        parts: list[Awaitable[Any]] = [stop.wait(), self._deliver(), self._account(), self._report()]
+        parts: list[Awaitable[Any]] = [stop.wait(), self._deliver(), self._account(), self._report(), *beside]
         parts += [self._follow(feed) for feed in self._feeds]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
@@ -123,7 +130,7 @@ class Appliance:
 
     async def _step(self, feed: FeedIntake) -> str:
         try:
-            read = await self._on_buffer_thread(feed.step)
+            read = await self.on_buffer_thread(feed.step)
             state = "reading" if read else "waiting"
             if read:
                 self._committed.set()
@@ -168,8 +175,8 @@ class Appliance:
 
     async def _report(self) -> None:
         while True:
-            await self._on_buffer_thread(self._write_status)
-            await self._on_buffer_thread(self._keys.step, self._buffer)
+            await self.on_buffer_thread(self._write_status)
+            await self.on_buffer_thread(self._keys.step, self._buffer)
             await self._clock.sleep(STATUS_SECONDS)
 
     def _write_status(self) -> None:
@@ -180,10 +187,12 @@ class Appliance:
             feeds=[structs.replace(self._feed_status[feed.feed], file_problems=feed.problems) for feed in self._feeds],
             buffer=self._buffer.stats(),
             completeness=self._report_state.status,
+            certificate=self.certificate.status,
         )
         write_status(self._settings.appliance.state_directory, status)
 
-    def _on_buffer_thread(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+    def on_buffer_thread(self, function: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """Run a call on the thread that owns the buffer (``ports.OnBufferThread``)."""
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
 
@@ -313,6 +322,31 @@ async def _here(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
+def open_feeds(settings: Settings, secrets: SecretStore, buffer: CallBuffer, *, clock: Clock) -> list[FeedIntake]:
+    """The feeds of ``settings``, each on its way into ``buffer``.
+
+    Raises:
+        SealingError: this machine cannot open the tenant secret.
+    """
+    key = load_or_create_tenant_key(secrets)
+    return [
+        FeedIntake(
+            FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer, clock=clock),
+            open_translator(
+                feed.dialect,
+                site=settings,
+                secret=SecretBytes(key.tenant_secret),
+                feed=feed.id,
+                layout=feed.layout,
+                key_version=key.key_version,
+            ),
+            buffer,
+            clock,
+        )
+        for feed in settings.feeds
+    ]
+
+
 async def run(settings: Settings) -> None:
     """Run the appliance of ``settings`` until SIGTERM or SIGINT.
 
@@ -324,53 +358,34 @@ async def run(settings: Settings) -> None:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     secrets, key_protection = open_secrets(settings)
-    identity = FileIdentityStore(secrets, clock).load()
+    identities = FileIdentityStore(secrets, clock)
+    identity = identities.load()
     keys = BufferKeys(secrets, clock)
     buffer, _ = open_buffer(settings, identity, keys.masters(), key_protection)
     try:
-        key = load_or_create_tenant_key(secrets)
-        feeds = [
-            FeedIntake(
-                FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer, clock=clock),
-                open_translator(
-                    feed.dialect,
-                    site=settings,
-                    secret=SecretBytes(key.tenant_secret),
-                    feed=feed.id,
-                    layout=feed.layout,
-                    key_version=key.key_version,
-                ),
-                buffer,
-                clock,
-            )
-            for feed in settings.feeds
-        ]
+        feeds = open_feeds(settings, secrets, buffer, clock=clock)
         status = first_status(settings, identity, buffer, clock=clock, key_protection=key_protection)
         async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
             appliance = Appliance(
                 status=status, settings=settings, buffer=buffer, keys=keys, uplink=uplink, feeds=feeds, clock=clock
             )
             _LOG.info("appliance=%s feeds=%d key_protection=%s", identity.appliance, len(feeds), key_protection)
-            await appliance.run(stop)
+            renewal = Renewal(
+                store=identities,
+                witness=FileWitness(),
+                open_desk=lambda current: machine_desk(settings.receiver.url, current, clock),
+                user=uplink,
+                run=appliance.on_buffer_thread,
+                clock=clock,
+                draw=SystemRandom().random,
+                heard=appliance.certificate,
+            )
+            await appliance.run(stop, keep_renewing(renewal, clock))
     finally:
         buffer.close()
 
 
-def first_status(
-    settings: Settings, identity: MachineIdentity, buffer: CallBuffer, *, clock: Clock, key_protection: KeyProtection
-) -> Status:
-    """The status at start: nothing read, nothing tried."""
-    now = clock.now()
-    return Status(
-        version=version("natalia-appliance"),
-        tenant=identity.tenant,
-        appliance=identity.appliance,
-        process=os.getpid(),
-        started_at=now,
-        written_at=now,
-        key_protection=key_protection,
-        certificate_expires_at=identity.expires_at,
-        link=LinkRecorder(settings.receiver.url, clock).status,
-        feeds=[FeedStatus(feed.id, feed.dialect, "waiting", None) for feed in settings.feeds],
-        buffer=buffer.stats(),
-    )
+async def keep_renewing(renewal: Renewal, clock: Clock) -> None:
+    """Look after the machine's certificate for ever."""
+    while True:
+        await clock.sleep(await renewal.step())

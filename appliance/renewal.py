@@ -30,6 +30,7 @@ from appliance.errors import (
     ApprovalPendingError,
     CertificateRefusedError,
     EnrollmentError,
+    EnrollmentUnavailableError,
     EvidenceRefusedError,
     IdentityError,
     QuarantinedError,
@@ -168,6 +169,13 @@ class Renewal:
         return monotonic >= self._rests_until and window.is_due(self._clock.now(), monotonic=monotonic)
 
     def _wait_after(self, error: ApplianceError) -> float:
+        asked = (
+            error.retry_after_seconds
+            if isinstance(error, EnrollmentUnavailableError | UplinkUnavailableError)
+            else None
+        )
+        if asked is not None:
+            return asked
         needs_somebody = isinstance(error, ApprovalPendingError | CertificateRefusedError)
         can_help = isinstance(error, RetryableError) and not needs_somebody
         return (renewal_wait if can_help else patient_wait)(self._failures, draw=self._draw())

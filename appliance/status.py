@@ -5,15 +5,19 @@ no number, no name, no secret. It is replaced atomically and not synced: after a
 """
 
 import logging
+import os
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from appliance.errors import ApplianceError, UplinkError
-from appliance.ports import BufferStats, Clock
+from appliance.policy.renewal_window import RenewalWindow
+from appliance.ports import BufferStats, CallBuffer, Clock, MachineIdentity
+from appliance.settings import Settings
 from appliance.wire.batch import KeyProtection, Verdict
 
 _LOG = logging.getLogger("natalia.link")
@@ -118,6 +122,50 @@ class ReportRecorder:
         self.status = status
 
 
+class CertificateStatus(Struct, frozen=True):
+    """How the machine's certificate is, and when it is renewed."""
+
+    valid_until: datetime
+    renewed_at: datetime
+    """When this machine took it into use."""
+    planned_at: datetime | None = None
+    """When the next one will be asked for."""
+    last_problem: str | None = None
+    """Why what was due did not come about yet: a code, never a message."""
+
+
+class CertificateRecorder:
+    """Keeps ``CertificateStatus`` current, and logs each change once (``renewal.RenewalState``)."""
+
+    def __init__(self, status: CertificateStatus) -> None:
+        """Start with what is in use, before the first look."""
+        self.status = status
+
+    def holds(self, identity: MachineIdentity, window: RenewalWindow) -> None:
+        """An identity is in use, and is to be renewed as planned."""
+        if identity.expires_at != self.status.valid_until:
+            _LOG.info("certificate=renewed until=%s", identity.expires_at.isoformat())
+        until, renewed = identity.expires_at, identity.renewed_at
+        self.status = CertificateStatus(until, renewed, window.planned_at, self.status.last_problem)
+
+    def hindered(self, error: ApplianceError) -> None:
+        """Something was due and did not come about."""
+        self._note(error.code)
+
+    def unhindered(self) -> None:
+        """Nothing is due."""
+        self._note(None)
+
+    def went_back(self) -> None:
+        """The receiver did not go with the new identity; the one before is in use."""
+        _LOG.error("certificate=went_back until=%s", self.status.valid_until.isoformat())
+
+    def _note(self, problem: str | None) -> None:
+        if problem != self.status.last_problem:
+            _LOG.log(logging.WARNING if problem else logging.INFO, "certificate=%s", problem or "well")
+            self.status = structs.replace(self.status, last_problem=problem)
+
+
 class Status(Struct, frozen=True):
     """The whole status of one appliance."""
 
@@ -128,11 +176,31 @@ class Status(Struct, frozen=True):
     started_at: datetime
     written_at: datetime
     key_protection: KeyProtection
-    certificate_expires_at: datetime
+    certificate: CertificateStatus
     link: LinkStatus
     feeds: list[FeedStatus]
     buffer: BufferStats
     completeness: ReportStatus = ReportStatus()
+
+
+def first_status(
+    settings: Settings, identity: MachineIdentity, buffer: CallBuffer, *, clock: Clock, key_protection: KeyProtection
+) -> Status:
+    """The status at start: nothing read, nothing tried."""
+    now = clock.now()
+    return Status(
+        version=version("natalia-appliance"),
+        tenant=identity.tenant,
+        appliance=identity.appliance,
+        process=os.getpid(),
+        started_at=now,
+        written_at=now,
+        key_protection=key_protection,
+        certificate=CertificateStatus(identity.expires_at, identity.renewed_at),
+        link=LinkRecorder(settings.receiver.url, clock).status,
+        feeds=[FeedStatus(feed.id, feed.dialect, "waiting", None) for feed in settings.feeds],
+        buffer=buffer.stats(),
+    )
 
 
 def write_status(directory: Path, status: Status) -> None:

@@ -89,7 +89,9 @@ def _status_lines(report: Status) -> list[tuple[str, str]]:
         ("appliance", f"{report.appliance} (tenant {report.tenant}), version {report.version}"),
         ("reported", f"{age} s ago, running since {report.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("key anchor", _PROTECTION[report.key_protection]),
-        ("certificate", f"until {report.certificate_expires_at:%Y-%m-%d %H:%M} UTC"),
+        ("certificate", f"until {_time(report.certificate.valid_until)}"),
+        ("last renewal", _time(report.certificate.renewed_at)),
+        ("next renewal", f"{_time(report.certificate.planned_at)}{_because(report.certificate.last_problem)}"),
         ("receiver", f"{report.link.receiver}: {report.link.state}{_because(report.link.last_problem)}"),
         ("last contact", _time(report.link.last_contact_at)),
         (

@@ -11,7 +11,7 @@ import pytest
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.cli import main
 from appliance.ports import BufferStats, QuarantineCount, QuarantinedLine, SecretBytes, Tally
-from appliance.status import FeedStatus, LinkStatus, Status, write_status
+from appliance.status import CertificateStatus, FeedStatus, LinkStatus, Status, write_status
 from appliance.wire.batch import KeyProtection
 from appliance.wire.call import Call
 from tests.support.appliance_process import SETTINGS
@@ -186,7 +186,9 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
         started_at=START,
         written_at=START,
         key_protection=KeyProtection.FILE,
-        certificate_expires_at=START + timedelta(days=7),
+        certificate=CertificateStatus(
+            START + timedelta(days=7), START, START + timedelta(days=4, hours=16), "approval_pending"
+        ),
         link=LinkStatus("unavailable", "https://receiver", START, "uplink_unavailable"),
         feeds=[
             FeedStatus("main", "asterisk_csv", "waiting", None, zone_fits=False, zones_that_fit=["Europe/Lisbon"]),
@@ -209,6 +211,9 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
     out = capsys.readouterr().out
     for text in (
         "edge-a (tenant tenant-a)",
+        "until 2026-10-27 08:00:00 UTC",
+        "last renewal  2026-10-20 08:00:00 UTC",
+        "next renewal  2026-10-25 00:00:00 UTC (approval_pending)",
         "level 1 of 3",
         "https://receiver: unavailable (uplink_unavailable)",
         "asterisk_csv: waiting, last read never; its times do not fit site.timezone, Europe/Lisbon would fit",

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.errors import UplinkError, UplinkUnavailableError
+from appliance.errors import ApprovalPendingError, UplinkError, UplinkUnavailableError
+from appliance.policy.renewal_window import RenewalWindow
 from appliance.ports import BufferStats
 from appliance.status import (
     FILE_NAME,
+    CertificateRecorder,
+    CertificateStatus,
     FeedStatus,
     LinkRecorder,
     ReportRecorder,
@@ -20,6 +23,7 @@ from appliance.status import (
 from appliance.wire.batch import KeyProtection, Refusal, RefusalCode
 from tests.support.fake_clock import FakeClock
 from tests.support.records import START, verdict
+from tests.support.tls_peer import DAY, Authority
 
 
 def status() -> Status:
@@ -32,7 +36,7 @@ def status() -> Status:
         started_at=START,
         written_at=START,
         key_protection=KeyProtection.FILE,
-        certificate_expires_at=START + timedelta(days=7),
+        certificate=CertificateStatus(START + timedelta(days=7), START),
         link=LinkRecorder("https://receiver", FakeClock()).status,
         feeds=[FeedStatus("main", "asterisk_csv", "waiting", None)],
         buffer=BufferStats(0, 0, 0, 4096, 2**20, 0, [], [], []),
@@ -98,4 +102,29 @@ def test_the_state_of_reporting_follows_what_the_receiver_was_told(caplog: pytes
         "completeness=uplink_unavailable",
         "completeness=batch_invalid",
         "completeness=reported",
+    ]
+
+
+def test_the_state_of_the_certificate_follows_its_renewal(caplog: pytest.LogCaptureFixture) -> None:
+    """What is in use, what is planned and what hinders; each change is logged once."""
+    caplog.set_level("INFO")
+    clock = FakeClock()
+    first, second = Authority(now=START).identity(), Authority(now=START + DAY).identity()
+    recorder = CertificateRecorder(CertificateStatus(first.expires_at, first.renewed_at))
+    recorder.holds(first, RenewalWindow.plan(first.valid_from, first.expires_at, draw=0.5, seen_at=0))
+    recorder.hindered(ApprovalPendingError("wait"))
+    recorder.hindered(ApprovalPendingError("wait"))
+    window = RenewalWindow.plan(second.valid_from, second.expires_at, draw=0.5, seen_at=clock.monotonic())
+    recorder.holds(second, window)
+    assert recorder.status == CertificateStatus(
+        second.expires_at, second.renewed_at, window.planned_at, "approval_pending"
+    )
+    recorder.unhindered()
+    assert recorder.status.last_problem is None
+    recorder.went_back()
+    assert [record.getMessage() for record in caplog.records] == [
+        "certificate=approval_pending",
+        f"certificate=renewed until={second.expires_at.isoformat()}",
+        "certificate=well",
+        f"certificate=went_back until={second.expires_at.isoformat()}",
     ]

@@ -19,7 +19,7 @@ import zstandard
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.cli import main
 from appliance.clock import SystemClock
-from appliance.daemon import Appliance, first_status, open_translator
+from appliance.daemon import Appliance, open_translator
 from appliance.intake import FeedIntake
 from appliance.ports import SecretBytes
 from appliance.sealing.buffer_keys import BufferKeys
@@ -27,6 +27,7 @@ from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from appliance.settings import load_settings
 from appliance.sources.file_source import FileSource
+from appliance.status import first_status
 from appliance.uplink.https_uplink import COMPLETENESS_PATH, HttpsUplink
 from appliance.wire.batch import Batch, HighWater, KeyProtection
 from appliance.wire.codec import decode_completeness, encode_answer

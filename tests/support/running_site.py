@@ -10,7 +10,7 @@ import zstandard
 
 from appliance.buffer.sqlite_buffer import BufferSettings, SqliteBuffer
 from appliance.clock import SystemClock
-from appliance.daemon import Appliance, first_status, open_translator
+from appliance.daemon import Appliance, open_translator
 from appliance.intake import FeedIntake
 from appliance.ports import MachineIdentity, SecretBytes
 from appliance.sealing.buffer_keys import BufferKeys
@@ -18,7 +18,7 @@ from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from appliance.settings import Settings, load_settings
 from appliance.sources.file_source import FileSource
-from appliance.status import FILE_NAME, Status, read_status
+from appliance.status import FILE_NAME, Status, first_status, read_status
 from appliance.uplink.https_uplink import COMPLETENESS_PATH, HttpsUplink
 from appliance.wire.batch import Batch, HighWater, KeyProtection, Verdict
 from appliance.wire.codec import decode_completeness, encode_answer
