@@ -29,9 +29,12 @@ from receiver.services.api_keys import ApiKeys
 from receiver.services.call_listing import CallListing
 from receiver.services.completeness import CompletenessIngest, CompletenessListing
 from receiver.services.enrollment import EnrollmentDesk
+from receiver.services.fleet import Fleet, FleetListing
 from receiver.services.ingest import IngestService
 from receiver.services.invitations import Invitations
 from receiver.services.machine_certificates import MachineCertificates
+from receiver.services.renewal import RenewalDesk
+from receiver.services.returning import ReturnDesk
 from receiver.services.server_certificate import ensure_server_certificate
 from receiver.services.tenants import TenantDirectory
 from receiver.settings import (
@@ -105,6 +108,33 @@ class ProcessContext:
         """Enrollments of a tenant's machines, by the role that sees no call."""
         async with _recording(self.engines[DatabaseRole.ENROLL], tenant_id=tenant_id) as session:
             yield EnrollmentDesk(session, clock=self.clock, pepper=self.pepper, wrapper=self.wrapper)
+
+    @asynccontextmanager
+    async def returns(self, tenant_id: UUID) -> AsyncIterator[ReturnDesk]:
+        """A tenant's appliances whose certificate ended, by the role that sees no call."""
+        async with _recording(self.engines[DatabaseRole.ENROLL], tenant_id=tenant_id) as session:
+            desk = EnrollmentDesk(session, clock=self.clock, pepper=self.pepper, wrapper=self.wrapper)
+            yield ReturnDesk(session, enrollment=desk, clock=self.clock)
+
+    @asynccontextmanager
+    async def renewals(self, tenant_id: UUID) -> AsyncIterator[RenewalDesk]:
+        """Renewals of a tenant's appliances, by the role that sees no call."""
+        async with _recording(self.engines[DatabaseRole.ENROLL], tenant_id=tenant_id) as session:
+            certificates = MachineCertificates(session, clock=self.clock)
+            yield RenewalDesk(session, certificates=certificates, clock=self.clock)
+
+    @asynccontextmanager
+    async def fleet(self, tenant_id: UUID) -> AsyncIterator[Fleet]:
+        """A tenant's appliances, for the operator's decisions."""
+        async with tenant_session(self.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
+            yield Fleet(session, clock=self.clock)
+
+    @asynccontextmanager
+    async def appliances(self, key: ApiKey) -> AsyncIterator[FleetListing]:
+        """A tenant's appliances, for whoever proves ``key``. Raises as ``calls``."""
+        async with _outages(), tenant_session(self.engines[DatabaseRole.APP], tenant_id=key.tenant_id) as session:
+            keys = ApiKeys(session, clock=self.clock, pepper=self.pepper)
+            yield FleetListing(session, principal=await keys.authenticate(key), clock=self.clock)
 
     @asynccontextmanager
     async def invitations(self, tenant_id: UUID) -> AsyncIterator[Invitations]:

@@ -14,6 +14,7 @@ from receiver.domain.invitation import parse
 from receiver.errors import ProblemError
 from receiver.handlers.answers import described, json_answer
 from receiver.handlers.bodies import read_body
+from receiver.services.machine_certificates import read_claim
 
 router = APIRouter(tags=["enrollment"])
 
@@ -31,6 +32,9 @@ _PROBLEMS: Final = [
     ProblemCode.INVITATION_EXPIRED,
     ProblemCode.INVITATION_USED,
     ProblemCode.EVIDENCE_INVALID,
+    ProblemCode.FORBIDDEN,
+    ProblemCode.APPLIANCE_QUARANTINED,
+    ProblemCode.ANCHOR_LOWERED,
     ProblemCode.RATE_LIMITED,
 ]
 
@@ -38,17 +42,25 @@ _PROBLEMS: Final = [
 @router.post(
     ENROLLMENTS_PATH,
     operation_id="postEnrollment",
-    summary="Ask for a challenge, with an invitation's token",
+    summary="Ask for a challenge, with an invitation's token or a certificate that ended",
     responses=described("EnrollmentAnswer", problems=_PROBLEMS),
     openapi_extra=_BODY,
 )
 async def post_enrollment(request: Request, context: Context) -> Response:
-    """Check invitation and evidence, and send a challenge that only this machine opens; the same key may ask again."""
+    """Check invitation and evidence, and send a challenge that only this machine opens; the same key may ask again.
+
+    A machine whose certificate ended shows that instead, and waits until an administrator has approved it.
+    """
     with bounded_guesses(request, context):
         asked = await _read_request(request)
-        token = parse(asked.token or "")
-        async with context.enrollment(token.tenant_id) as desk:
-            answer = await desk.apply(asked, token=token)
+        if asked.returning is not None:
+            tenant_id = read_claim(asked.returning.certificate).name.tenant_id
+            async with context.returns(tenant_id) as returns:
+                answer = await returns.apply(asked, returning=asked.returning)
+        else:
+            token = parse(asked.token or "")
+            async with context.enrollment(token.tenant_id) as desk:
+                answer = await desk.apply(asked, token=token)
     return json_answer(encode_enrollment(answer))
 
 

@@ -6,11 +6,17 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from appliance.wire.enrollment import CA_CERTIFICATES_PATH, REQUEST_MEDIA_TYPE, SIMPLE_ENROLL_PATH
+from appliance.wire.enrollment import (
+    CA_CERTIFICATES_PATH,
+    REQUEST_MEDIA_TYPE,
+    SIMPLE_ENROLL_PATH,
+    SIMPLE_REENROLL_PATH,
+)
 from appliance.wire.limits import MAX_ENROLLMENT_BYTES
 from appliance.wire.problem import ProblemCode
 from receiver.dependencies.context import Context
 from receiver.dependencies.guesses import bounded_guesses
+from receiver.dependencies.machine import Machine
 from receiver.dependencies.proof import offered_proof
 from receiver.errors import ProblemError
 from receiver.handlers.answers import certificates_answer, described_certificates
@@ -52,6 +58,8 @@ async def list_ca_certificates(context: Context) -> Response:
             ProblemCode.INVITATION_UNKNOWN,
             ProblemCode.INVITATION_EXPIRED,
             ProblemCode.EVIDENCE_INVALID,
+            ProblemCode.FORBIDDEN,
+            ProblemCode.APPLIANCE_QUARANTINED,
             ProblemCode.RATE_LIMITED,
         ]
     ),
@@ -66,6 +74,32 @@ async def simple_enroll(request: Request, context: Context) -> Response:
             certificate = await desk.enroll(
                 proof.name, password=proof.password, request=content, authority=context.authority
             )
+    return certificates_answer([certificate, *context.authority.chain])
+
+
+@router.post(
+    SIMPLE_REENROLL_PATH,
+    operation_id="simpleReenroll",
+    summary="Renew the certificate with the one in use (RFC 7030 4.2.2); both stay valid until their own end",
+    response_class=Response,
+    responses=described_certificates(
+        problems=[
+            ProblemCode.MALFORMED_REQUEST,
+            ProblemCode.UNAUTHENTICATED,
+            ProblemCode.FORBIDDEN,
+            ProblemCode.ENCODING_UNSUPPORTED,
+            ProblemCode.EVIDENCE_INVALID,
+            ProblemCode.ANCHOR_LOWERED,
+            ProblemCode.APPLIANCE_QUARANTINED,
+        ]
+    ),
+    openapi_extra={"security": [{"machineCertificate": []}]} | _REQUEST_BODY,
+)
+async def simple_reenroll(request: Request, context: Context, machine: Machine) -> Response:
+    """Certify the appliance's next key; the same key again, where the answer was lost, is certified again."""
+    content = await read_certificate_request(request)
+    async with context.renewals(machine.name.tenant_id) as desk:
+        certificate = await desk.renew(machine, request=content, authority=context.authority)
     return certificates_answer([certificate, *context.authority.chain])
 
 

@@ -4,7 +4,8 @@ Both steps may be taken again by the same key, from either one, as long as the i
 power cut leaves nothing half done. The lock on the invitation's row makes two machines with one token take turns, so
 one owns it and the other is refused.
 
-It does not decide whether a machine is a copy of another, nor who comes back after a certificate ended.
+Whether a machine is a copy of another, ``machine_judgement`` decides; who comes back after a certificate ended,
+``returning`` and ``return_approval``.
 """
 
 import hashlib
@@ -42,6 +43,8 @@ from receiver.errors import CsrInvalidError, ProblemError, RecordedRefusalError
 from receiver.ports import CertificateAuthority, Clock, KeyWrapper
 from receiver.services import tenant_secrets
 from receiver.services.machine_certificates import MachineCertificates
+from receiver.services.machine_judgement import require_unheld
+from receiver.services.return_approval import require_approved
 from receiver.storage import appliances, enrollments, invitations, machine_states
 from receiver.storage.enrollments import Enrollment
 from receiver.storage.machine_states import MachineState
@@ -74,8 +77,8 @@ class EnrollmentDesk:
         """Take a machine's request with a token; give it its challenge.
 
         Raises:
-            ProblemError: ``malformed_request``, ``invitation_unknown``, ``invitation_expired``, ``invitation_used`` or
-                ``evidence_invalid``.
+            ProblemError: ``malformed_request``, ``invitation_unknown``, ``invitation_expired``, ``invitation_used``,
+                ``evidence_invalid`` or ``appliance_quarantined``.
         """
         public_key = spki(read_key(request.request))
         fingerprint = hashlib.sha256(public_key).digest()
@@ -84,6 +87,9 @@ class EnrollmentDesk:
         await self._require_own(invitation, fingerprint)
         facts = believe(request, public_key=public_key, occasion=(request.token or "").encode("ascii"))
         await self._require_same_machine(fingerprint, facts)
+        await require_unheld(
+            self._session, invitation.appliance, public_key=fingerprint, facts=facts, now=self._clock.now()
+        )
         applicant = Applicant(
             request=request,
             public_key=fingerprint,
@@ -135,7 +141,8 @@ class EnrollmentDesk:
 
         Raises:
             ProblemError: ``unauthenticated``, ``malformed_request``, ``evidence_invalid`` for another key than the one
-                that applied; ``invitation_unknown`` or ``invitation_expired`` if that changed meanwhile.
+                that applied; ``invitation_unknown``, ``invitation_expired``, ``forbidden`` or
+                ``appliance_quarantined`` if that changed meanwhile.
         """
         entry = await self._proven(name, password=password, request=request)
         key = read_key(request)
@@ -145,10 +152,13 @@ class EnrollmentDesk:
                 detail="the certificate request holds another key than the one that applied",
                 hint="Send the request of the first step again.",
             )
-        if entry.invitation_id is not None:
-            await self._close(entry.invitation_id, entry.public_key)
+        predecessor = await self._close(entry)
+        now = self._clock.now()
+        await require_unheld(self._session, entry.appliance, public_key=entry.public_key, facts=entry.facts, now=now)
         certificates = MachineCertificates(self._session, clock=self._clock)
-        certificate = await certificates.issue(entry.appliance, key=key, authority=authority)
+        certificate = await certificates.issue(
+            entry.appliance, key=key, authority=authority, predecessor=predecessor
+        )
         await self._pin(entry)
         return certificate
 
@@ -182,13 +192,20 @@ class EnrollmentDesk:
             raise unproven()
         return entry
 
-    async def _close(self, invitation_id: str, fingerprint: bytes) -> None:
-        """Note that an invitation led to a certificate, unless it was withdrawn or ended meanwhile."""
-        invitation = await invitations.find(self._session, invitation_id)
-        if invitation is None or standing(invitation, public_key=fingerprint) is not Standing.OWN:
+    async def _close(self, entry: Enrollment) -> bytes | None:
+        """Note that an invitation or an approval led to a certificate, unless it was withdrawn or ended meanwhile.
+
+        Give the key that the new one follows, where an appliance returns.
+        """
+        now = self._clock.now()
+        if entry.invitation_id is None:
+            return await require_approved(self._session, entry.appliance, public_key=entry.public_key, now=now)
+        invitation = await invitations.find(self._session, entry.invitation_id)
+        if invitation is None or standing(invitation, public_key=entry.public_key) is not Standing.OWN:
             raise unproven()
-        require_open(invitation, now=self._clock.now())
-        await invitations.note_enrolled(self._session, invitation_id, now=self._clock.now())
+        require_open(invitation, now=now)
+        await invitations.note_enrolled(self._session, entry.invitation_id, now=now)
+        return None
 
     async def _pin(self, entry: Enrollment) -> None:
         """Hold the appliance to what its machine showed."""
