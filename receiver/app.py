@@ -3,6 +3,7 @@
 Nothing of a request is logged: a query may hold pseudonyms, a header a key. A bug is logged as its type and place.
 """
 
+import asyncio
 import logging
 import signal
 import socket
@@ -19,14 +20,16 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance.wire.problem import ProblemCode
-from receiver.errors import AddressUnusableError, ProblemError
+from receiver.errors import AddressUnusableError, ProblemError, ReceiverError
 from receiver.factory import ProcessContext
-from receiver.handlers import calls, completeness, est, health, ingest, openapi
+from receiver.handlers import calls, completeness, enrollments, est, health, ingest, openapi
 from receiver.handlers.answers import problem_answer
-from receiver.tls_context import PeerCertificateProtocol, server_context
+from receiver.tls_context import CurrentContext, PeerCertificateProtocol, current_context
 
 _LOG: Final = logging.getLogger("receiver")
 _GRACE_SECONDS: Final = 10
+_FOLLOW_SECONDS: Final = 5.0
+"""How late a change of the authority is at most; a look costs one millisecond."""
 _HINT: Final = "See /openapi.json for the paths, methods and parameters."
 _HTTP_PROBLEMS: Final = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED}
 
@@ -41,7 +44,7 @@ def create_app(context: ProcessContext) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = context
-    for router in (ingest.router, calls.router, completeness.router, est.router, health.router):
+    for router in (ingest.router, calls.router, completeness.router, enrollments.router, est.router, health.router):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -90,7 +93,8 @@ async def serve(context: ProcessContext, *, host: str, port: int, announce: Call
     listener = _bind(host, port)
     shown = f"[{host}]" if ":" in host else host
     url = f"https://{shown}:{listener.getsockname()[1]}"
-    tls = server_context(context.state, client_root=context.authority.root)
+    tls = current_context()
+    _renew(context, tls)
     config = uvicorn.Config(
         create_app(context),
         http=PeerCertificateProtocol,
@@ -106,7 +110,26 @@ async def serve(context: ProcessContext, *, host: str, port: int, announce: Call
     # uvicorn raises the signal again after its graceful end; what it meets then ends the process with status 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
-    await _AnnouncingServer(config, lambda: announce(url)).serve(sockets=[listener])
+    following = asyncio.create_task(_follow(context, tls))
+    try:
+        await _AnnouncingServer(config, lambda: announce(url)).serve(sockets=[listener])
+    finally:
+        following.cancel()
+
+
+async def _follow(context: ProcessContext, tls: CurrentContext) -> NoReturn:
+    """Keep the TLS context up to date. What fails is logged and tried again; what serves goes on serving."""
+    while True:
+        await asyncio.sleep(_FOLLOW_SECONDS)
+        try:
+            _renew(context, tls)
+        except ReceiverError as error:
+            _LOG.error("the TLS context is not renewed: %s: %s", error.code, error)
+
+
+def _renew(context: ProcessContext, tls: CurrentContext) -> None:
+    context.renew_server_certificate()
+    tls.follow(context.state, client_roots=context.authority.anchors)
 
 
 class _AnnouncingServer(uvicorn.Server):

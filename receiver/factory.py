@@ -23,6 +23,7 @@ from receiver.domain.guess_limit import GuessLimit
 from receiver.domain.scram import verifier
 from receiver.errors import DatabaseUnusableError, ProblemError, RecordedRefusalError
 from receiver.kms.local_authority import LocalFileAuthority
+from receiver.kms.local_rollover import LocalRollover
 from receiver.kms.local_wrapper import LocalFileWrapper
 from receiver.ports import CertificateAuthority, Clock, KeyWrapper
 from receiver.services.api_keys import ApiKeys
@@ -160,6 +161,17 @@ class ProcessContext:
         async with tenant_session(self.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
             yield MachineCertificates(session, clock=self.clock)
 
+    def renew_server_certificate(self) -> None:
+        """Issue the server's certificate anew where that is due.
+
+        Raises:
+            SettingsError: the settings cannot be used.
+            AuthorityEndedError: nothing can be issued any more.
+            FileUnusableError: the state folder cannot be written.
+        """
+        settings = load_settings(self.state)
+        ensure_server_certificate(self.state, settings=settings, authority=self.authority, clock=self.clock)
+
     async def require_ready(self) -> None:
         """Refuse while a request could not be served.
 
@@ -169,6 +181,17 @@ class ProcessContext:
         async with _outages():
             for role in SERVICE_ROLES:
                 await ping(self.engines[role])
+
+
+def open_rollover(folder: Path) -> tuple[LocalRollover, Clock]:
+    """Open the authority of an initialised state folder for the steps of a rollover; no database is needed.
+
+    Raises:
+        NotInitialisedError: there is no receiver in it.
+    """
+    state = StateFolder.at(folder)
+    load_settings(state)
+    return LocalRollover(state.authority_folder), SystemClock()
 
 
 @asynccontextmanager
@@ -193,8 +216,6 @@ async def open_service(folder: Path) -> AsyncIterator[ProcessContext]:
         NotInitialisedError: as ``open_operator``; SettingsError and DatabaseUnusableError too.
     """
     async with _open(folder, roles=list(SERVICE_ROLES)) as context:
-        settings = load_settings(context.state)
-        ensure_server_certificate(context.state, settings=settings, authority=context.authority, clock=context.clock)
         for engine in context.engines.values():
             await require_isolation(engine)
         yield context

@@ -18,23 +18,18 @@ class CertificateAuthority(Protocol):
     """Keeps the issuing key and signs with it."""
 
     @property
-    def root(self) -> x509.Certificate:
-        """The root of the generation that issues."""
-        ...
-
-    @property
     def anchors(self) -> list[x509.Certificate]:
         """All roots that are announced and trusted, newest last."""
         ...
 
     @property
     def issuing(self) -> x509.Certificate:
-        """The certificate that issues leaves, signed by ``root``."""
+        """The certificate that issues leaves."""
         ...
 
     @property
     def chain(self) -> list[x509.Certificate]:
-        """What is sent behind a leaf: ``issuing``, then what leads a peer that knows an older root to ``root``."""
+        """What is sent behind a leaf: ``issuing``, then what leads a peer that knows an older root to its own."""
         ...
 
     @property

@@ -59,13 +59,8 @@ class StateFolder(Struct, frozen=True):
 
     @property
     def server_certificate(self) -> Path:
-        """The server's chain, PEM."""
+        """The server's private key and its chain, PEM."""
         return self.path / "server.pem"
-
-    @property
-    def server_key(self) -> Path:
-        """The server's private key, PEM."""
-        return self.path / "server.key"
 
     def password_file(self, role: str) -> Path:
         """A service role's password on a database of one's own."""

@@ -1,5 +1,7 @@
 """The single door to ``ssl``: the server's TLS context, and the client certificate's way to the application.
 
+The context for new connections is replaced as a whole when certificate or roots change; open ones keep theirs.
+
 TLS 1.2 at least, with forward secrecy and AEAD only (RFC 9325). One port serves appliances, which prove a certificate
 of the machine CA, and API clients, which have none: a certificate is optional here and required where it matters
 (``dependencies.machine``), but one that is sent and does not verify ends the handshake.
@@ -14,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from appliance.wire.codec import encode_answer
 from appliance.wire.problem import PROBLEM_MEDIA_TYPE, ProblemCode, problem
+from receiver.errors import FileUnusableError
 from receiver.settings import StateFolder
 
 PEER_CERTIFICATE: Final = "peer_certificate"
@@ -23,18 +26,61 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 _TLS_1_2_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def server_context(state: StateFolder, *, client_root: x509.Certificate) -> ssl.SSLContext:
-    """Build the context from the state folder's server certificate; clients verify against ``client_root``."""
+class CurrentContext(ssl.SSLContext):
+    """Makes each new connection with the newest context. Its own has no certificate and would serve nobody."""
+
+    _made_of: tuple[bytes, bytes] | None = None
+    _current: ssl.SSLContext | None = None
+
+    def follow(self, state: StateFolder, *, client_roots: list[x509.Certificate]) -> None:
+        """Take a changed server certificate, or changed roots for clients, into use.
+
+        Raises:
+            FileUnusableError: the server certificate cannot be read, or is none; the context in use stays.
+        """
+        try:
+            made_of = (state.server_certificate.read_bytes(), _to_pem(client_roots))
+            if made_of == self._made_of:
+                return
+            self._current = _build(state, client_roots=made_of[1])
+        except OSError:
+            raise FileUnusableError("the server certificate cannot be used") from None
+        self._made_of = made_of
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 the signature of ssl
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Begin a connection; the event loops call this for each that they accept."""
+        if self._current is None:
+            return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        return self._current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+
+def current_context() -> CurrentContext:
+    """Give a context that serves nobody yet; ``follow`` makes it serve."""
+    return CurrentContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+def _build(state: StateFolder, *, client_roots: bytes) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_TLS_1_2_CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(state.server_certificate, state.server_key)
-    context.load_verify_locations(cadata=client_root.public_bytes(Encoding.PEM).decode("ascii"))
+    context.load_cert_chain(state.server_certificate)
+    context.load_verify_locations(cadata=client_roots.decode("ascii"))
     context.verify_mode = ssl.CERT_OPTIONAL
     # What Python 3.13 does for clients, done for the certificates that clients send.
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     return context
+
+
+def _to_pem(certificates: list[x509.Certificate]) -> bytes:
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
 
 
 class PeerCertificateProtocol(HttpToolsProtocol):

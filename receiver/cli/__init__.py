@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from receiver.cli.appliance import appliance
+from receiver.cli.ca import ca
 from receiver.cli.service import init, migrate, serve
 from receiver.cli.tenants import api_key, tenant
 
@@ -22,5 +23,5 @@ def main(context: click.Context, state: Path) -> None:
     context.obj = state
 
 
-for command in (init, migrate, serve, tenant, api_key, appliance):
+for command in (init, migrate, serve, tenant, api_key, appliance, ca):
     main.add_command(command)

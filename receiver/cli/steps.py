@@ -18,10 +18,19 @@ TENANT: Final = click.option("--tenant", required=True, metavar="NAME", help="Na
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work to its end; a refusal ends the process with status 1."""
-    try:
+    """Run a command's work in a loop to its end; a refusal ends the process with status 1."""
+
+    def in_loop() -> T:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(work)
+
+    return attempt(in_loop)
+
+
+def attempt(step: Callable[[], T]) -> T:
+    """Do a command's work; a refusal ends the process with status 1."""
+    try:
+        return step()
     except ReceiverError as error:
         click.echo(f"error[{error.code}]: {error}", err=True)
         click.echo(f"hint: {error.hint}", err=True)

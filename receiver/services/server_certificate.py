@@ -1,41 +1,46 @@
 """Keep the receiver's own server certificate fit."""
 
-from datetime import timedelta
-from typing import Final
-
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from receiver.domain.certificate_profile import general_name, server_builder
-from receiver.kms.local_authority import key_to_pem, write_private
+from receiver.errors import FileUnusableError
+from receiver.kms.durable import replace_private
+from receiver.kms.generation_files import key_to_pem, to_pem
 from receiver.ports import CertificateAuthority, Clock
 from receiver.settings import Settings, StateFolder
-
-_RENEW_BEFORE: Final = timedelta(days=120)
-"""A third of its lifetime; checked at every start of the service."""
 
 
 def ensure_server_certificate(
     state: StateFolder, *, settings: Settings, authority: CertificateAuthority, clock: Clock
 ) -> None:
-    """Issue a server certificate where there is none, it ends soon, or it bears other names than the settings."""
+    """Issue a server certificate where there is none, a third of its life is left, or names or authority changed.
+
+    Key and chain are one file, so that a cut leaves the old pair or the new one.
+
+    Raises:
+        AuthorityEndedError: nothing can be issued any more.
+        FileUnusableError: the state folder cannot be written.
+    """
     if _is_fit(state, settings=settings, authority=authority, clock=clock):
         return
     key = ec.generate_private_key(ec.SECP256R1())
     builder = server_builder(key.public_key(), hosts=list(settings.hosts), issuer=authority.issuing, now=clock.now())
-    chain = authority.sign(builder).public_bytes(Encoding.PEM) + authority.issuing.public_bytes(Encoding.PEM)
-    write_private(state.server_key, key_to_pem(key))
-    state.server_certificate.write_bytes(chain)
+    content = key_to_pem(key) + to_pem([authority.sign(builder), *authority.chain])
+    try:
+        replace_private(state.server_certificate, content)
+    except OSError:
+        raise FileUnusableError("the server certificate cannot be written") from None
 
 
 def _is_fit(state: StateFolder, *, settings: Settings, authority: CertificateAuthority, clock: Clock) -> bool:
-    if not (state.server_key.exists() and state.server_certificate.exists()):
+    try:
+        leaf, *chain = x509.load_pem_x509_certificates(state.server_certificate.read_bytes())
+    except (OSError, ValueError):
         return False
-    certificate = x509.load_pem_x509_certificates(state.server_certificate.read_bytes())[0]
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return (
         list(names) == [general_name(host) for host in settings.hosts]
-        and certificate.issuer == authority.issuing.subject
-        and certificate.not_valid_after_utc - clock.now() > _RENEW_BEFORE
+        and chain == authority.chain
+        and leaf.not_valid_after_utc - clock.now() > (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 3
     )

@@ -92,12 +92,12 @@ def test_a_changed_name_gives_another_certificate(tmp_path: Path) -> None:
         ensure_server_certificate(state, settings=settings, authority=authority, clock=FixedClock(NOON))
         issued.append(state.server_certificate.read_bytes())
     assert issued[0] == issued[1] != issued[2]
-    assert state.server_key.stat().st_mode & 0o777 == 0o600
+    assert state.server_certificate.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize(("days", "renewed"), [(244, False), (246, True)])
+@pytest.mark.parametrize(("days", "renewed"), [(59, False), (61, True)])
 def test_a_certificate_near_its_end_is_renewed(tmp_path: Path, days: int, *, renewed: bool) -> None:
-    """With a third of its time left, a start issues the server's certificate anew."""
+    """With a third of its time left, the server's certificate is issued anew."""
     state = StateFolder.ensure(tmp_path / "state")
     authority = LocalFileAuthority.ensure(state.authority_folder, now=NOON)
     issued = []

@@ -79,8 +79,8 @@ class ReceiverProcess:
 
     @property
     def trust_anchors(self) -> Path:
-        """PEM file of the root that the server certificate chains to."""
-        return self.state_dir / "ca" / "root.pem"
+        """PEM file of the first root, which stays good for the server certificate through every rollover."""
+        return self.state_dir / "ca" / "0001" / "root.pem"
 
     def start(self, *, port: int = 0) -> None:
         """Initialise the folder where needed, serve, and return once connections are taken."""
