@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from appliance.wire.problem import ProblemCode
 from receiver.errors import AddressUnusableError, ProblemError, ReceiverError
 from receiver.factory import ProcessContext
-from receiver.handlers import calls, completeness, enrollments, est, health, ingest, openapi
+from receiver.handlers import appliances, calls, completeness, enrollments, est, health, ingest, openapi
 from receiver.handlers.answers import problem_answer
 from receiver.tls_context import CurrentContext, PeerCertificateProtocol, current_context
 
@@ -44,7 +44,10 @@ def create_app(context: ProcessContext) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.context = context
-    for router in (ingest.router, calls.router, completeness.router, enrollments.router, est.router, health.router):
+    for router in (
+        *(ingest.router, calls.router, completeness.router, appliances.router),
+        *(enrollments.router, est.router, health.router),
+    ):
         app.include_router(router)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from appliance.wire.batch import KeyProtection
 from appliance.wire.problem import ProblemCode
+from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError
 
 GRACE: Final = timedelta(minutes=10)
@@ -46,27 +47,6 @@ class ApplianceState(StrEnum):
     REVOKED = "revoked"
 
 
-class EventKind(StrEnum):
-    """What is worth telling the tenant's administrators. A kind is never renamed."""
-
-    CERTIFICATE_REUSED = "certificate_reused"
-    """A renewal with a key whose successor is in use."""
-    CERTIFICATE_IN_TWO_PLACES = "certificate_in_two_places"
-    """Two keys of one appliance are in use, neither of which follows from the other in time."""
-    MACHINE_CHANGED = "machine_changed"
-    """Another endorsement or attestation key than before."""
-    COUNTER_FELL = "counter_fell"
-    """A count of the TPM is lower than it was."""
-    MACHINE_HELD_TWICE = "machine_held_twice"
-    """A machine or a key that another appliance of the tenant holds."""
-    ANCHOR_LOWERED = "anchor_lowered"
-    """What guards the machine's keys is weaker than what was pinned."""
-    RETURN_REQUESTED = "return_requested"
-    RETURN_APPROVED = "return_approved"
-    RELEASED = "released"
-    REVOKED = "revoked"
-
-
 class RevocationReason(StrEnum):
     """Why an appliance is revoked, as RFC 5280, 5.3.1 names it."""
 
@@ -74,21 +54,6 @@ class RevocationReason(StrEnum):
     KEY_COMPROMISE = "key_compromise"
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessation_of_operation"
-
-
-ALARMS: Final = frozenset(
-    {
-        EventKind.CERTIFICATE_REUSED,
-        EventKind.CERTIFICATE_IN_TWO_PLACES,
-        EventKind.MACHINE_CHANGED,
-        EventKind.COUNTER_FELL,
-        EventKind.MACHINE_HELD_TWICE,
-        EventKind.ANCHOR_LOWERED,
-    }
-)
-"""Kinds that stay open until an administrator decides."""
-DECISIONS: Final = frozenset({EventKind.RELEASED, EventKind.REVOKED})
-"""Kinds that close every alarm of their appliance before them."""
 
 
 class CertifiedKey(Struct, frozen=True):

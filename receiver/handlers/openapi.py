@@ -14,6 +14,7 @@ from appliance.wire.batch import Batch, HighWater, Verdict
 from appliance.wire.completeness import Completeness, Receipt
 from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest
 from appliance.wire.problem import Problem
+from receiver.domain.appliance_view import ApplianceList
 from receiver.domain.call_page import CallPage
 from receiver.domain.completeness_page import CompletenessPage
 from receiver.handlers.answers import json_answer
@@ -48,7 +49,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         [
             *(Batch, Verdict, HighWater, Completeness, Receipt, EnrollmentRequest, EnrollmentAnswer),
-            *(CallPage, CompletenessPage, Problem, Health),
+            *(CallPage, CompletenessPage, ApplianceList, Problem, Health),
         ],
         ref_template="#/components/schemas/{name}",
     )

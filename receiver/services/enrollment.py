@@ -156,9 +156,7 @@ class EnrollmentDesk:
         now = self._clock.now()
         await require_unheld(self._session, entry.appliance, public_key=entry.public_key, facts=entry.facts, now=now)
         certificates = MachineCertificates(self._session, clock=self._clock)
-        certificate = await certificates.issue(
-            entry.appliance, key=key, authority=authority, predecessor=predecessor
-        )
+        certificate = await certificates.issue(entry.appliance, key=key, authority=authority, predecessor=predecessor)
         await self._pin(entry)
         return certificate
 

@@ -8,15 +8,15 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from appliance.wire.batch import KeyProtection
+from receiver.domain.appliance_view import ApplianceList, ApplianceView
 from receiver.domain.authz import Permission, Principal, require
 from receiver.domain.fleet_rules import (
     APPROVAL_LIFETIME,
     ApplianceState,
-    EventKind,
     RevocationReason,
     is_approved,
 )
+from receiver.domain.security_event import EventKind, Fact, SecurityEvent
 from receiver.errors import (
     ApplianceUnknownError,
     NothingQuarantinedError,
@@ -25,32 +25,7 @@ from receiver.errors import (
 )
 from receiver.ports import Clock
 from receiver.storage import fleet, invitations, machine_certificates, machine_returns, security_events
-from receiver.storage.security_events import Fact, SecurityEvent
 from receiver.storage.tenant_scope import TenantSession
-
-
-class ApplianceView(Struct, frozen=True):
-    """An appliance as its administrators see it."""
-
-    name: str
-    state: ApplianceState
-    key_protection: KeyProtection | None
-    """What guards its keys; null before it has said so."""
-    last_seen_at: datetime | None
-    """When it last delivered or reported; null before it did."""
-    certificate_expires_at: datetime | None
-    """When its newest certificate ends; null if it has none that opens the door."""
-    quarantined_certificates: int
-    waits_for_approval: bool
-    """Its certificate ended and it asks to come back."""
-    open_alarms: list[EventKind]
-    """Oldest first."""
-
-
-class ApplianceList(Struct, frozen=True):
-    """The answer: all appliances of the tenant, by name."""
-
-    appliances: list[ApplianceView]
 
 
 class Released(Struct, frozen=True):

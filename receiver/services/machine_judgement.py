@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from appliance.wire.batch import KeyProtection
 from appliance.wire.problem import ProblemCode
-from receiver.domain.fleet_rules import ApplianceState, EventKind, is_lowered
+from receiver.domain.fleet_rules import ApplianceState, is_lowered
 from receiver.domain.machine_facts import CloneFinding, MachineFacts, compare
+from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError, RecordedRefusalError
 from receiver.services.quarantine import alarm_once, keep_out, quarantined
 from receiver.storage import appliances, fleet, machine_states

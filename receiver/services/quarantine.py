@@ -9,11 +9,10 @@ from datetime import datetime
 from uuid import UUID
 
 from appliance.wire.problem import ProblemCode
-from receiver.domain.fleet_rules import EventKind
+from receiver.domain.security_event import EventKind, Fact
 from receiver.errors import ProblemError, RecordedRefusalError
 from receiver.storage import machine_certificates, security_events
 from receiver.storage.machine_certificates import Registration
-from receiver.storage.security_events import Fact
 from receiver.storage.tenant_scope import TenantSession
 
 _QUARANTINED = "this machine is taken for a copy of another"

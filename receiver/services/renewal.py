@@ -12,8 +12,9 @@ from datetime import datetime
 from cryptography import x509
 
 from receiver.domain.certificate_request import parse_der, spki
-from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, EventKind, judge_renewal
+from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, judge_renewal
 from receiver.domain.renewal_request import believe_renewal, read_evidence
+from receiver.domain.security_event import EventKind
 from receiver.ports import CertificateAuthority, Clock
 from receiver.services.enrollment import read_key
 from receiver.services.machine_certificates import MachineCertificates, MachineClaim, key_hash, not_admitted

@@ -18,7 +18,8 @@ from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, Enrol
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_request import spki
 from receiver.domain.enrollment import LIFETIME, EnrollmentName, believe, spell_name
-from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, EventKind, is_approved, judge_renewal
+from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, is_approved, judge_renewal
+from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError
 from receiver.ports import Clock
 from receiver.services.enrollment import Applicant, EnrollmentDesk, read_key
@@ -73,9 +74,7 @@ class ReturnDesk:
         )
         await self._judge_key(claim, registration, asked=applicant.public_key)
         shown = Shown(at=at, key_protection=request.key_protection, facts=facts)
-        await judge_machine(
-            self._session, registration, shown, pinned=standing.key_protection, now=self._clock.now()
-        )
+        await judge_machine(self._session, registration, shown, pinned=standing.key_protection, now=self._clock.now())
         if await self._is_approved(registration, applicant, predecessor=claim.public_key):
             return await self._enrollment.admit(applicant)
         return await self._wait(applicant)
@@ -102,9 +101,7 @@ class ReturnDesk:
             await security_events.add(
                 self._session, EventKind.RETURN_REQUESTED, appliance_id=registration.appliance_id, at=now
             )
-        kept = await machine_returns.find(
-            self._session, registration.appliance_id, public_key=applicant.public_key
-        )
+        kept = await machine_returns.find(self._session, registration.appliance_id, public_key=applicant.public_key)
         return kept is not None and is_approved(kept.approved_at, now=now)
 
     async def _wait(self, applicant: Applicant) -> EnrollmentAnswer:

@@ -4,27 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from msgspec import Struct
 from sqlalchemy import ColumnElement, exists, insert, select
 
-from receiver.domain.fleet_rules import ALARMS, DECISIONS, EventKind
+from receiver.domain.security_event import ALARMS, DECISIONS, EventKind, Fact, SecurityEvent
 from receiver.schema.appliance import appliance
 from receiver.schema.security_event import security_event
 from receiver.storage.tenant_scope import TenantSession
-
-Fact = str | int
-"""A code or a number; no name, no key, no text of a request."""
-
-
-class SecurityEvent(Struct, frozen=True):
-    """What happened to which appliance."""
-
-    at: datetime
-    kind: EventKind
-    appliance: str
-    facts: dict[str, Fact]
-    open: bool
-    """An alarm about which no administrator has decided."""
 
 
 async def add(
