@@ -91,5 +91,5 @@ def _is_certified(endorsement: EndorsementKey, certificate: bytes | None) -> boo
         return False
     try:
         return x509.load_der_x509_certificate(certificate).public_key() == endorsement.key
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False

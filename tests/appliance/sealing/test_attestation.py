@@ -322,7 +322,8 @@ def test_the_secret_does_not_cross_the_bus(tpm: Swtpm) -> None:
         assert SECRET not in bus.recorded
         assert challenge.secret in bus.recorded
     with recorded_bus(tpm) as bus, opener_at(bus.tcti, "P-256") as plain:
-        assert plain.open(challenge) == SECRET
+        key, name = parse_endorsement_key(plain.endorsement_key), name_of(plain.attestation_key)
+        assert plain.open(make_credential(key, name=name, secret=SECRET, random=os.urandom)) == SECRET
         assert SECRET in bus.recorded
 
 

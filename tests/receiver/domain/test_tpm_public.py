@@ -113,6 +113,12 @@ def test_a_modulus_that_is_none_is_refused(modulus: bytes) -> None:
     assert "endorsement key is not marshalled" in refusal(Rsa(modulus).marshal())
 
 
+@each_endorsement
+def test_what_follows_the_key_is_refused(kind: str) -> None:
+    """One byte too many."""
+    assert "endorsement key is not marshalled" in refusal(ENDORSEMENT[kind].marshal() + bytes(1))
+
+
 @pytest.mark.parametrize(
     "point",
     [
