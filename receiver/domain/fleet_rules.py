@@ -31,11 +31,9 @@ from receiver.errors import ProblemError
 
 GRACE: Final = timedelta(minutes=10)
 """How long a request may be on its way, many times the appliance's own time limit for one."""
-_LEVELS: Final = (KeyProtection.FILE, KeyProtection.TPM, KeyProtection.TPM_MEASURED_BOOT)
-
-
 APPROVAL_LIFETIME: Final = timedelta(days=7)
 """How long an administrator's yes to a return holds, and how long one that nobody repeats waits for it."""
+_LEVELS: Final = (KeyProtection.FILE, KeyProtection.TPM, KeyProtection.TPM_MEASURED_BOOT)
 
 
 class ApplianceState(StrEnum):
@@ -69,16 +67,6 @@ class CertifiedKey(Struct, frozen=True):
     """An administrator has decided about it: it proves nothing any more."""
 
 
-class Asked(StrEnum):
-    """What is known of the key that a renewal asks a certificate for."""
-
-    NEW = "new"
-    AGAIN = "again"
-    """It holds one already that the key in use asked for."""
-    OLD = "old"
-    """It is the key in use, or another one of this appliance."""
-
-
 def judge_use(mine: CertifiedKey, others: Iterable[CertifiedKey], *, at: datetime) -> EventKind | None:
     """Say what a request with ``mine`` that came in ``at`` reveals; None is an honest appliance.
 
@@ -99,17 +87,6 @@ def judge_use(mine: CertifiedKey, others: Iterable[CertifiedKey], *, at: datetim
     return None
 
 
-def know_asked(asked: bytes, mine: CertifiedKey, others: Iterable[CertifiedKey]) -> Asked:
-    """Say what is known of the key ``asked`` for, the SHA-256 of its SubjectPublicKeyInfo."""
-    if asked == mine.key:
-        return Asked.OLD
-    known = [other for other in others if other.key == asked]
-    if not known:
-        return Asked.NEW
-    again = all(other.predecessor == mine.key and not other.revoked for other in known)
-    return Asked.AGAIN if again else Asked.OLD
-
-
 def judge_renewal(
     mine: CertifiedKey, others: Iterable[CertifiedKey], *, asked: bytes, at: datetime
 ) -> EventKind | None:
@@ -126,7 +103,7 @@ def judge_renewal(
             the appliance has changed over to another key.
     """
     relatives = list(others)
-    if know_asked(asked, mine, relatives) is Asked.OLD:
+    if _is_old(asked, mine, relatives):
         raise ProblemError(
             ProblemCode.EVIDENCE_INVALID,
             detail="the certificate request holds a key that was certified before",
@@ -152,6 +129,12 @@ def is_lowered(pinned: KeyProtection, *, offered: KeyProtection) -> bool:
 def is_approved(approved_at: datetime | None, *, now: datetime) -> bool:
     """Whether an administrator's yes to a return still holds."""
     return approved_at is not None and now - approved_at < APPROVAL_LIFETIME
+
+
+def _is_old(asked: bytes, mine: CertifiedKey, relatives: list[CertifiedKey]) -> bool:
+    """Whether a key is the one in use, or holds a certificate that another key asked for, or a revoked one."""
+    known = [other for other in relatives if other.key == asked]
+    return asked == mine.key or any(other.predecessor != mine.key or other.revoked for other in known)
 
 
 def _earliest(keys: Iterable[CertifiedKey]) -> datetime | None:
