@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,11 @@ class Swtpm:
     ) -> None:
         """Stop, and give the ports back."""
         self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the power is on."""
+        return self._process is not None
 
     @property
     def port(self) -> int:
@@ -130,12 +135,13 @@ class Swtpm:
 
 
 class Bus:
-    """Everything that went over the wire to a TPM, both ways."""
+    """Everything that goes over the wire to a TPM, both ways; and a place to slip a command of one's own in."""
 
     def __init__(self, port: int) -> None:
         """Listen on ``port`` and the next."""
         self.port = port
         self._recorded = bytearray()
+        self._slipped_in: list[tuple[int, bytes]] = []
         self._lock = threading.Lock()
 
     @property
@@ -149,32 +155,54 @@ class Bus:
         with self._lock:
             return bytes(self._recorded)
 
-    def carry(self, source: socket.socket, target: socket.socket) -> None:
-        """Pass on what comes, until one side ends."""
-        with suppress(OSError):
-            while data := source.recv(65536):
-                with self._lock:
-                    self._recorded += data
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+    def slip_in(self, command: bytes, *, before: int, times: int = 1) -> None:
+        """Send a whole command before the next ones with the code ``before``, as another program may at any time."""
+        self._slipped_in += [(before, command)] * times
+
+    def carry_commands(self, client: socket.socket, tpm: socket.socket) -> None:
+        """Pass on commands and responses in turn, until one side ends."""
+        while command := _message(client):
+            code = int.from_bytes(command[6:10], "big")
+            due = next((item for item in self._slipped_in if item[0] == code), None)
+            if due is not None:
+                self._slipped_in.remove(due)
+                tpm.sendall(due[1])
+                _message(tpm)
+            tpm.sendall(command)
+            response = _message(tpm)
+            with self._lock:
+                self._recorded += command + response
+            client.sendall(response)
 
 
 @contextmanager
 def recorded_bus(tpm: Swtpm) -> Iterator[Bus]:
-    """Stand between a client and ``tpm``, and keep every byte."""
+    """Stand between a client and ``tpm``, and keep every byte of the commands and responses."""
     with ExitStack() as stack:
         places = _Places()
         stack.callback(places.close)
         bus = Bus(places.port)
-        for place in (0, 1):
+        for place, carry in enumerate((bus.carry_commands, _carry)):
             listener = stack.enter_context(places.listen(place))
-            thread = threading.Thread(target=_serve, args=(bus, listener, tpm.port + place))
+            thread = threading.Thread(target=_serve, args=(carry, listener, tpm.port + place))
             thread.start()
             stack.callback(thread.join)
             stack.callback(_wake, listener)
         yield bus
+
+
+def _message(source: socket.socket) -> bytes:
+    """A command or response: tag, its whole size, and the rest (TPM 2.0 part 1, 18); empty at the end."""
+    message = source.recv(6, socket.MSG_WAITALL)
+    size = int.from_bytes(message[2:6], "big")
+    return message + source.recv(size - len(message), socket.MSG_WAITALL) if message else b""
+
+
+def _carry(client: socket.socket, tpm: socket.socket) -> None:
+    """The control channel: one answer a request."""
+    while request := client.recv(4096):
+        tpm.sendall(request)
+        client.sendall(tpm.recv(4096))
 
 
 def _wake(listener: socket.socket) -> None:
@@ -182,16 +210,15 @@ def _wake(listener: socket.socket) -> None:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def _serve(bus: Bus, listener: socket.socket, port: int) -> None:
+def _serve(carry: Callable[[socket.socket, socket.socket], None], listener: socket.socket, port: int) -> None:
     """Carry one connection after the other, as swtpm itself serves them."""
-    with suppress(OSError):
-        while True:
+    while True:
+        try:
             client, _ = listener.accept()
-            with client, socket.create_connection((_HOST, port)) as tpm:
-                back = threading.Thread(target=bus.carry, args=(tpm, client))
-                back.start()
-                bus.carry(client, tpm)
-                back.join()
+        except OSError:
+            return
+        with suppress(OSError), client, socket.create_connection((_HOST, port)) as tpm:
+            carry(client, tpm)
 
 
 class _Places:

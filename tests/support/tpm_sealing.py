@@ -1,7 +1,7 @@
 """What tests of the TPM's anchor share: keys, boot states, anchors, and a look at what is left in the TPM."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -9,7 +9,18 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from tpm2_pytss import ESAPI, ESYS_TR, TPM2_ALG, TPM2_CAP, TPML_DIGEST_VALUES, TPMT_HA, TPMU_HA, TCTILdr
+from tpm2_pytss import (
+    ESAPI,
+    ESYS_TR,
+    TPM2_ALG,
+    TPM2_CAP,
+    TPM2_SU,
+    TPML_DIGEST_VALUES,
+    TPMT_HA,
+    TPMU_HA,
+    TCTILdr,
+    TSS2_Exception,
+)
 
 from appliance.ports import SecretBytes
 from appliance.sealing import tpm_policy
@@ -82,6 +93,8 @@ def left_behind(tpm: Swtpm) -> list[int]:
     """The sessions and transient objects that are in the TPM while nobody talks to it."""
     handles = list[int]()
     with closing(TCTILdr.parse(tpm.tcti)) as way, closing(ESAPI(way)) as esapi:
+        with suppress(TSS2_Exception):  # it was started before
+            esapi.startup(TPM2_SU.CLEAR)
         for kind in (0x02000000, 0x03000000, 0x80000000):
             _, capability = esapi.get_capability(TPM2_CAP.HANDLES, kind, 64)
             found = capability.data.handles
