@@ -43,13 +43,20 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 class Authority:
     """A CA of P-256; a root by itself, or signed by ``issuer``."""
 
-    def __init__(self, *, now: datetime | None = None, issuer: "Authority | None" = None, strict: bool = True) -> None:
-        """Make it valid for a day around ``now``; not ``strict``: without what RFC 5280 demands of a CA."""
+    def __init__(
+        self,
+        *,
+        now: datetime | None = None,
+        issuer: "Authority | None" = None,
+        strict: bool = True,
+        life: timedelta = DAY,
+    ) -> None:
+        """Make it valid for ``life`` around ``now``; not ``strict``: without what RFC 5280 demands of a CA."""
         self.now = now or datetime.now(UTC)
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name(f"Test CA {x509.random_serial_number():x}")
         self.issuer = issuer
-        builder = self._builder(self.key.public_key(), self.name, issuer or self, self.now - DAY, self.now + DAY)
+        builder = self._builder(self.key.public_key(), self.name, issuer or self, self.now - life, self.now + life)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         if strict:
             builder = builder.add_extension(_usage(ca=True), critical=True)
