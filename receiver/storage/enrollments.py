@@ -57,5 +57,7 @@ async def find_by_key(session: TenantSession, public_key: bytes) -> Enrollment |
 async def _find(session: TenantSession, **equal: object) -> Enrollment | None:
     columns = [enrollment.c[name] for name in Enrollment.__struct_fields__]
     statement = select(*columns).where(*(enrollment.c[name] == value for name, value in equal.items()))
-    row = (await session.execute(statement)).mappings().first()
-    return None if row is None else msgspec.convert(dict(row), Enrollment)
+    row = (await session.execute(statement)).first()
+    return (
+        None if row is None else msgspec.convert(dict(zip(Enrollment.__struct_fields__, row, strict=True)), Enrollment)
+    )

@@ -44,11 +44,8 @@ async def pin(session: TenantSession, appliance_id: UUID, *, key_protection: Key
 
 async def find(session: TenantSession, appliance_id: UUID) -> MachineState | None:
     """Find what an appliance's machine last showed; nobody else changes it until the transaction ends."""
-    columns = machine_state.c
-    statement = (
-        select(columns.key_protection, columns.facts, columns.seen_at)
-        .where(columns.appliance_id == appliance_id)
-        .with_for_update()
-    )
-    row = (await session.execute(statement)).mappings().first()
-    return None if row is None else msgspec.convert(dict(row), MachineState)
+    columns = [machine_state.c[name] for name in MachineState.__struct_fields__]
+    statement = select(*columns).where(machine_state.c.appliance_id == appliance_id).with_for_update()
+    row = (await session.execute(statement)).first()
+    fields = MachineState.__struct_fields__
+    return None if row is None else msgspec.convert(dict(zip(fields, row, strict=True)), MachineState)

@@ -10,6 +10,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 
+from appliance.wire.invitation import Invitation
 from receiver.domain.authz import Role
 from receiver.factory import ProcessContext, open_operator
 from receiver.kms.local_authority import LocalFileAuthority
@@ -71,6 +72,35 @@ class Office:
         certificate.write_bytes(self.run(certify))
         key_file.write_bytes(key_pem(key))
         return Machine(tenant, str(tenant_id), name, certificate, key_file)
+
+    def invite(self, tenant_id: UUID, *, name: str = "hq") -> Invitation:
+        """Invite a machine to be the appliance ``name``."""
+
+        async def create(context: ProcessContext) -> Invitation:
+            async with context.invitations(tenant_id) as invitations:
+                anchors = context.authority.anchors
+                return await invitations.create(name, receiver="https://127.0.0.1:8443", anchors=anchors)
+
+        return self.run(create)
+
+    def withdraw(self, tenant_id: UUID, *, name: str = "hq") -> int:
+        """Withdraw its open invitations."""
+
+        async def withdraw(context: ProcessContext) -> int:
+            async with context.invitations(tenant_id) as invitations:
+                return await invitations.withdraw(name)
+
+        return self.run(withdraw)
+
+    def value(self, tenant_id: UUID, statement: str) -> object:
+        """Run a query as the owner, within a tenant; give its one value."""
+
+        async def work(context: ProcessContext) -> object:
+            async with tenant_session(context.engines[DatabaseRole.OWNER], tenant_id=tenant_id) as session:
+                found: object = (await session.execute(text(statement))).scalar_one_or_none()
+                return found
+
+        return self.run(work)
 
     def execute(self, tenant_id: UUID, statement: str) -> None:
         """Run a statement as the owner, within a tenant."""
