@@ -88,6 +88,13 @@ class SealAnchorError(SealingError):
     hint = "Restore the state directory's anchor folder; without it the sealed secrets stay closed."
 
 
+class AnchorInUseError(SealingError):
+    """The sealed secrets cannot be moved to another anchor while somebody uses them, nor used while they are moved."""
+
+    code = "seal_anchor_in_use"
+    hint = "Stop the appliance and every other command of it; then try again."
+
+
 class SealedSecretMissingError(SealingError):
     """No secret of that name was sealed here."""
 
@@ -322,7 +329,7 @@ class AlreadyEnrolledError(EnrollmentError):
     """This machine has its certificate, and renews it by itself."""
 
     code = "already_enrolled"
-    hint = "Nothing to do: `natalia-appliance status` shows the certificate."
+    hint = "Nothing to do; the receiver was not asked. If it has revoked the certificate, add `--again`."
 
 
 class InvitationUnknownError(EnrollmentError):

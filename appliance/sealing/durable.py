@@ -69,6 +69,17 @@ def create_file(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None
         _put(path, content, folder, disk)
 
 
+def read_from_disk(path: Path) -> bytes:
+    """Read what the disk has kept, not what memory still holds of the writing; only what was synced.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return file.read()
+
+
 def write_new(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None:
     """Write a file that is not there yet, in place: a power cut leaves a part of it. Its folder is not synced.
 
@@ -85,6 +96,38 @@ def write_new(path: Path, content: bytes, *, disk: Disk = SYSTEM_DISK) -> None:
         os.close(file)
 
 
+def move_file(source: Path, target: Path, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Put ``source``, which is on the disk, in the place of ``target`` in the same folder.
+
+    Raises:
+        FileNotFoundError: somebody else has moved it.
+        OSError: the disk refuses.
+    """
+    with _locked(target.parent) as folder:
+        disk.replace(source, target)
+        disk.fsync(folder)
+
+
+def shred_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
+    """Write noise over a file and take it away, if it is there.
+
+    A flash disk or a file system that writes elsewhere may keep the old bytes all the same; nothing here can see that.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with suppress(FileNotFoundError):
+        number = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            noise = os.urandom(os.fstat(number).st_size)
+            while noise:
+                noise = noise[disk.write(number, noise) :]
+            disk.fsync(number)
+        finally:
+            os.close(number)
+        remove_file(path, disk=disk)
+
+
 def remove_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
     """Take a file away, if it is there.
 
@@ -94,6 +137,22 @@ def remove_file(path: Path, *, disk: Disk = SYSTEM_DISK) -> None:
     with _locked(path.parent) as folder:
         path.unlink(missing_ok=True)
         disk.fsync(folder)
+
+
+def share(path: Path, *, alone: bool) -> int:
+    """Take ``path`` into use: beside others, or ``alone``. Give a descriptor, with whose closing the use ends.
+
+    Raises:
+        BlockingIOError: others use it, or another has it alone.
+        OSError: the disk refuses.
+    """
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+    try:
+        fcntl.flock(number, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        raise
+    return number
 
 
 @contextmanager

@@ -28,7 +28,15 @@ from appliance.errors import (
     SealingError,
 )
 from appliance.ports import SecretBytes, SecretSealer
-from appliance.sealing.durable import SYSTEM_DISK, Disk, create_file, make_folder, remove_file, replace_file
+from appliance.sealing.durable import (
+    SYSTEM_DISK,
+    Disk,
+    create_file,
+    make_folder,
+    read_from_disk,
+    remove_file,
+    replace_file,
+)
 
 SECRET_BYTES: Final = 32
 SEALED: Final = ".sealed"
@@ -189,12 +197,8 @@ class SecretStore:
         return secret
 
     def _read(self, path: Path, name: str, *, from_disk: bool = False) -> bytes:
-        """The file's bytes; ``from_disk``: not those that memory still holds of the writing."""
         try:
-            with path.open("rb") as file:
-                if from_disk:
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                return file.read()
+            return read_from_disk(path) if from_disk else path.read_bytes()
         except FileNotFoundError:
             raise SealedSecretMissingError(f"no secret {name!r} is sealed here") from None
         except OSError as error:

@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from appliance.sealing.durable import Disk, create_file, make_folder, remove_file, replace_file
+from appliance.sealing.durable import (
+    Disk,
+    create_file,
+    make_folder,
+    move_file,
+    read_from_disk,
+    remove_file,
+    replace_file,
+    share,
+    shred_file,
+    write_new,
+)
 
 OLD, NEW = b"old", b"new content"
 
@@ -151,3 +162,58 @@ def test_a_file_is_removed_if_it_is_there(tmp_path: Path) -> None:
     remove_file(tmp_path / "file")
     remove_file(tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Whole; who finds it moved already is told."""
+    create_file(tmp_path / "old", OLD)
+    create_file(tmp_path / "new", NEW)
+    move_file(tmp_path / "new", tmp_path / "old")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"old": NEW}
+    with pytest.raises(FileNotFoundError):
+        move_file(tmp_path / "new", tmp_path / "old")
+
+
+def test_a_shredded_file_held_noise_before_it_went(tmp_path: Path) -> None:
+    """Who had it open reads noise of the same length; a file that is not there is none to shred."""
+    create_file(tmp_path / "file", NEW)
+    with (tmp_path / "file").open("rb") as kept:
+        shred_file(tmp_path / "file", disk=Failing("none").disk())
+        left = kept.read()
+    assert (len(left), left == NEW) == (len(NEW), False)
+    assert list(tmp_path.iterdir()) == []
+    shred_file(tmp_path / "file")
+
+
+def test_a_link_is_not_shredded_through(tmp_path: Path) -> None:
+    """What it points to is somebody else's."""
+    create_file(tmp_path / "file", NEW)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(OSError, match="symbolic links"):
+        shred_file(tmp_path / "link")
+    assert (tmp_path / "file").read_bytes() == NEW
+
+
+def test_a_place_is_shared_by_many_or_had_alone(tmp_path: Path) -> None:
+    """Nobody waits: who cannot have it is told."""
+    first, second = share(tmp_path / "lock", alone=False), share(tmp_path / "lock", alone=False)
+    os.close(first)
+    with pytest.raises(BlockingIOError):
+        share(tmp_path / "lock", alone=True)
+    os.close(second)
+    alone = share(tmp_path / "lock", alone=True)
+    for again in (True, False):
+        with pytest.raises(BlockingIOError):
+            share(tmp_path / "lock", alone=again)
+    os.close(alone)
+    os.close(share(tmp_path / "lock", alone=False))
+
+
+def test_a_new_file_is_written_where_nothing_is(tmp_path: Path) -> None:
+    """0600; it is read back from the disk as it was written."""
+    write_new(tmp_path / "file", NEW, disk=Failing("none").disk())
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert read_from_disk(tmp_path / "file") == NEW
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "file", OLD)
+    assert read_from_disk(tmp_path / "file") == NEW

@@ -1,7 +1,6 @@
 """Power cuts between any two steps of keeping a secret, and damaged blobs: one that opens always stays."""
 
 import logging
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,46 +14,12 @@ from appliance.sealing.durable import Disk
 from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from appliance.wire.batch import KeyProtection
+from tests.support.cut_disk import MortalDisk, PowerCut
 
 NAME = "machine-identity"
 OLD, NEW = SecretBytes(b"the old one"), SecretBytes(b"the new one")
 SEALER = FileSealer(SecretBytes(bytes(range(32))))
 STEPS = ["write", "fsync", "rename", "fsync of the folder"]
-
-
-class PowerCut(BaseException):
-    """The machine is off: no handler of the product sees it."""
-
-
-class MortalDisk:
-    """A disk whose power goes at a step: before it, or for a write after a part of it."""
-
-    def __init__(self, cut_at: int | None = None) -> None:
-        self._left = cut_at
-        self.steps = 0
-
-    def disk(self) -> Disk:
-        """The system calls."""
-        return Disk(write=self._write, fsync=self._fsync, replace=self._replace)
-
-    def _step(self) -> None:
-        if self._left == self.steps:
-            raise PowerCut
-        self.steps += 1
-
-    def _write(self, file: int, content: bytes) -> int:
-        if self._left == self.steps:
-            os.write(file, content[: len(content) // 2])
-        self._step()
-        return os.write(file, content)
-
-    def _fsync(self, file: int) -> None:
-        self._step()
-        os.fsync(file)
-
-    def _replace(self, source: Path, target: Path) -> None:
-        self._step()
-        source.replace(target)
 
 
 def store_in(folder: Path, disk: MortalDisk | None = None) -> SecretStore:
