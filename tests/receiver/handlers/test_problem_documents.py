@@ -63,8 +63,15 @@ def test_the_openapi_document_is_valid(anonymous: httpx.Client) -> None:
     assert len(ids) == len(set(ids)) >= 8
     schemas = set(document["components"]["schemas"])
     assert {"Batch", "Call", "CallPage", "HighWater", "Problem", "Verdict"} <= schemas
-    assert {"Account", "Completeness", "CompletenessPage", "Receipt"} <= schemas
-    assert set(document["components"]["securitySchemes"]) == {"apiKey", "machineCertificate"}
+    assert {
+        "Account",
+        "Completeness",
+        "CompletenessPage",
+        "EnrollmentAnswer",
+        "EnrollmentRequest",
+        "Receipt",
+    } <= schemas
+    assert set(document["components"]["securitySchemes"]) == {"apiKey", "machineCertificate", "enrollmentProof"}
 
 
 def test_the_openapi_document_describes_every_refusal(anonymous: httpx.Client) -> None:
