@@ -17,12 +17,10 @@ from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no a
     TPM2_ALG,
     TPM2B_ENCRYPTED_SECRET,
     TPM2B_ID_OBJECT,
-    TPM2B_NV_PUBLIC,
     TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
     TPMA_NV,
     TPMA_SESSION,
-    TPMS_NV_PUBLIC,
     TPMT_SIG_SCHEME,
     TSS2_Exception,
 )
@@ -31,14 +29,13 @@ from tpm2_pytss.utils import NoSuchIndex, create_ek_template  # type: ignore[imp
 from appliance.errors import WrongMachineError
 from appliance.ports import SecretBytes
 from appliance.sealing.vtpm.connection import Tpm, connected, found, patiently
+from appliance.sealing.vtpm.counter import COUNTER_BYTES, define
 from appliance.sealing.vtpm.response_codes import plain_code
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import COUNTER_INDEX, HpkeChallenge, TpmChallenge, TpmEvidence, binding
 
 _ATTESTATION_KEY: Final = "ecc256:ecdsa-sha256:null"
 _ATTESTATION_ATTRIBUTES: Final = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|sign"
-_COUNTER_ATTRIBUTES: Final = "authwrite|nt=0x1|authread|noda"
-_COUNTER_BYTES: Final = 8
 _PCRS: Final = "sha256:7,11"
 _ENDORSEMENT_KEYS: Final = ("EK-ECC256", "EK-RSA2048")
 """TCG EK Credential Profile, templates L-2 and L-1: used by PolicySecret of the endorsement hierarchy alone."""
@@ -97,7 +94,7 @@ class VtpmWitness:
             certificate, template = _endorsement_template(tpm)
             with _primary(tpm, template) as (_, endorsement_key):
                 pass
-            counter = _counter(tpm)
+            counter = found(tpm.esapi, COUNTER_INDEX) or define(tpm, COUNTER_INDEX)
             tpm.esapi.nv_increment(counter, session1=tpm.session)
             with _primary(tpm, _attestation_template()) as (key, attestation_key):
                 quote, quote_signature = tpm.esapi.quote(key, _PCRS, bound_to, session1=tpm.session)
@@ -106,7 +103,7 @@ class VtpmWitness:
                     nv_index=counter,
                     qualifying_data=bound_to,
                     in_scheme=TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL),
-                    size=_COUNTER_BYTES,
+                    size=COUNTER_BYTES,
                     session1=tpm.session,
                 )
             return TpmEvidence(
@@ -194,16 +191,3 @@ def _primary(tpm: Tpm, template: TPM2B_PUBLIC) -> Iterator[tuple[ESYS_TR, bytes]
     )
     with tpm.flushed(handle):
         yield handle, public.publicArea.marshal()
-
-
-def _counter(tpm: Tpm) -> ESYS_TR:
-    """The counter, defined where it is missing: it then goes on from the highest count that the TPM ever had."""
-    if (index := found(tpm.esapi, COUNTER_INDEX)) is not None:
-        return index
-    public = TPMS_NV_PUBLIC(
-        nvIndex=COUNTER_INDEX,
-        nameAlg=TPM2_ALG.SHA256,
-        attributes=TPMA_NV.parse(_COUNTER_ATTRIBUTES),
-        dataSize=_COUNTER_BYTES,
-    )
-    return tpm.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public), session1=tpm.session)

@@ -20,11 +20,11 @@ from appliance.sealing.vtpm.connection import Tpm, found
 
 COUNTER_INDEX: Final = 0x01844E53
 """In the owner's range (TCG Registry of Reserved TPM 2.0 Handles and Localities, 2.2)."""
-_COUNTER_BYTES: Final = 8
+COUNTER_BYTES: Final = 8
 _ATTRIBUTES: Final = TPMA_NV.parse("authwrite|authread|noda|nt=0x1")
 """A counter with an empty password; noda, so that a lockout does not close it."""
-_UNWRITTEN_NAME: Final = index_name(COUNTER_INDEX, int(_ATTRIBUTES), size=_COUNTER_BYTES)
-COUNTER_NAME: Final = index_name(COUNTER_INDEX, int(_ATTRIBUTES | TPMA_NV.WRITTEN), size=_COUNTER_BYTES)
+_UNWRITTEN_NAME: Final = index_name(COUNTER_INDEX, int(_ATTRIBUTES), size=COUNTER_BYTES)
+COUNTER_NAME: Final = index_name(COUNTER_INDEX, int(_ATTRIBUTES | TPMA_NV.WRITTEN), size=COUNTER_BYTES)
 """The Name of the counter once it has counted."""
 
 
@@ -47,9 +47,7 @@ def read_counter(tpm: Tpm) -> Counter | None:
         return None
     if _name(tpm, handle) != COUNTER_NAME:
         raise TpmFailedError(f"the NV index {COUNTER_INDEX:#x} is no counter of this product")
-    return Counter(
-        handle, int.from_bytes(bytes(tpm.esapi.nv_read(handle, _COUNTER_BYTES, session1=tpm.session)), "big")
-    )
+    return Counter(handle, int.from_bytes(bytes(tpm.esapi.nv_read(handle, COUNTER_BYTES, session1=tpm.session)), "big"))
 
 
 def count_up(tpm: Tpm) -> Counter:
@@ -59,7 +57,7 @@ def count_up(tpm: Tpm) -> Counter:
         TpmFailedError: as ``read_counter``.
     """
     before = read_counter(tpm)
-    handle = before.handle if before else found(tpm.esapi, COUNTER_INDEX) or _define(tpm)
+    handle = before.handle if before else found(tpm.esapi, COUNTER_INDEX) or define(tpm, COUNTER_INDEX)
     tpm.esapi.nv_increment(handle, session1=tpm.session)
     counted = read_counter(tpm)
     if counted is None:
@@ -71,8 +69,7 @@ def _name(tpm: Tpm, handle: ESYS_TR) -> bytes:
     return bytes(tpm.esapi.tr_get_name(handle))
 
 
-def _define(tpm: Tpm) -> ESYS_TR:
-    public = TPMS_NV_PUBLIC(
-        nvIndex=COUNTER_INDEX, nameAlg=TPM2_ALG.SHA256, attributes=_ATTRIBUTES, dataSize=_COUNTER_BYTES
-    )
+def define(tpm: Tpm, index: int) -> ESYS_TR:
+    """Define a counter of this kind, where nothing is yet; it begins above the highest that the TPM ever had."""
+    public = TPMS_NV_PUBLIC(nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=_ATTRIBUTES, dataSize=COUNTER_BYTES)
     return tpm.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public), session1=tpm.session)

@@ -1,8 +1,7 @@
-"""A machine's TPM speaks for it, and the receiver believes it: both sides of the wire, with a real TPM between them."""
+"""A machine's TPM speaks for it, and the receiver believes it: both sides of the wire, a real TPM between them."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
@@ -21,91 +20,72 @@ from tpm2_pytss import (
     TPM2_CAP,
     TPM2_PT,
     TPM2B_NV_PUBLIC,
+    TPM2B_PUBLIC,
+    TPM2B_SENSITIVE_CREATE,
     TPMA_NV,
     TPML_DIGEST_VALUES,
     TPMS_NV_PUBLIC,
     TPMT_HA,
+    TPMT_SIG_SCHEME,
     TPMU_HA,
 )
+from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 
 from appliance.errors import (
     TpmAuthorisationError,
     TpmFailedError,
     TpmMissingError,
     TpmReplacedError,
-    WrongMachineError,
 )
 from appliance.sealing.vtpm.attestation import VtpmWitness
 from appliance.sealing.vtpm.connection import connected
 from appliance.wire.batch import KeyProtection
-from appliance.wire.enrollment import COUNTER_INDEX, HpkeChallenge, TpmChallenge, TpmEvidence
+from appliance.wire.enrollment import COUNTER_INDEX, TpmChallenge, binding
 from receiver.domain.machine_evidence import verify_evidence
-from receiver.domain.machine_facts import CloneFinding, MachineFacts, compare
-from receiver.domain.tpm_credential import make_credential
+from receiver.domain.machine_facts import CloneFinding, compare
 from receiver.domain.tpm_public import parse_endorsement_key
 from receiver.errors import ProblemError
-from tests.support.credential_opener import opener_at
-from tests.support.software_tpm import attestation, name_of
-from tests.support.swtpm import Swtpm, recorded_bus
+from tests.support.attested import (
+    ENROLLMENT,
+    OCCASION,
+    PUBLIC_KEY,
+    challenge_for,
+    evidence_of,
+    report,
+    verified,
+    witness_at,
+)
+from tests.support.swtpm import Swtpm
 
-KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
-PUBLIC_KEY = KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-OCCASION = b"nte_token"
-ENROLLMENT = "0b7e2c9a-1f7c-4c51-9c3e-6d2d1f0a9b11"
-SECRET = bytes(range(1, 33))
 P256_CERTIFICATE = 0x01C0000A
+KEPT = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign"
+REQUEST_KEY = TPM2B_PUBLIC.parse("ecc256:null:null", objectAttributes=KEPT)
+ATTESTATION_KEY = TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256:null", objectAttributes=f"{KEPT}|restricted")
 
 
-@pytest.fixture
-def tpm(tmp_path: Path) -> Iterator[Swtpm]:
-    """A fresh TPM."""
-    with Swtpm(tmp_path / "state") as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swtpm]:
-    """A TPM with an endorsement certificate of its maker, over an RSA key."""
-    with Swtpm(tmp_path_factory.mktemp("certified") / "state", endorsement_certificate=True) as started:
-        yield started
-
-
-def witness_at(tpm: Swtpm, *, tcti: str | None = None) -> VtpmWitness:
-    """The appliance's side."""
-    return VtpmWitness(tcti or tpm.tcti, key_protection=KeyProtection.TPM)
-
-
-def evidence_of(tpm: Swtpm) -> TpmEvidence:
-    """Evidence for the one key on the one occasion."""
-    return witness_at(tpm).evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
-
-
-def verified(evidence: TpmEvidence) -> MachineFacts:
-    """The receiver's side."""
-    return verify_evidence(evidence, public_key=PUBLIC_KEY, occasion=OCCASION)
-
-
-def report(tpm: Swtpm) -> MachineFacts:
-    """What the receiver knows after a report."""
-    return verified(evidence_of(tpm))
-
-
-def challenge_for(evidence: TpmEvidence, *, name: bytes | None = None) -> TpmChallenge:
-    """The receiver's challenge."""
-    key = parse_endorsement_key(evidence.endorsement_key)
-    own = verified(evidence).ak_name
-    return make_credential(key, name=name or own, secret=SECRET, random=os.urandom)
-
-
-def certificate_over(evidence: TpmEvidence) -> bytes:
-    """A certificate over the endorsement key in ``evidence``."""
+def certificate_over(key: ec.EllipticCurvePublicKey) -> bytes:
+    """A certificate over ``key``, longer than what a TPM gives at once."""
     issuer, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ek")])
-    key, now = parse_endorsement_key(evidence.endorsement_key).key, datetime(2026, 1, 1, tzinfo=UTC)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key).serial_number(1)
     builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
-    # Longer than what a TPM gives at once.
-    builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.25.1"), bytes(900)), False)  # noqa: FBT003 - the library's argument
-    return builder.sign(issuer, hashes.SHA256()).public_bytes(Encoding.DER)
+    long = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.25.1"), bytes(900))
+    return builder.add_extension(long, critical=False).sign(issuer, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def p256_endorsement_key(tpm: Swtpm) -> ec.EllipticCurvePublicKey:
+    """The endorsement key of template L-2, whether it is certified or not."""
+
+    def nothing(index: int) -> bytes:
+        raise NoSuchIndex(index)
+
+    _, template = create_ek_template("EK-ECC256", nothing)
+    with connected(tpm.tcti) as conversation:
+        made, public, *_ = conversation.esapi.create_primary(TPM2B_SENSITIVE_CREATE(), template, ESYS_TR.ENDORSEMENT)
+        conversation.esapi.flush_context(made)
+    key = parse_endorsement_key(public.publicArea.marshal()).key
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key
 
 
 def define(tpm: Swtpm, index: int, attributes: str, *, size: int, content: bytes = b"") -> None:
@@ -128,24 +108,11 @@ def test_the_receiver_believes_a_tpm(tpm: Swtpm) -> None:
     assert facts[0].reset_count > 0
 
 
-def test_the_machine_opens_its_challenge(tpm: Swtpm) -> None:
-    """From evidence to the transport secret, once around."""
-    assert witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm)), enrollment=ENROLLMENT).reveal() == SECRET
-
-
-def test_a_certified_endorsement_key_is_shown(certified: Swtpm) -> None:
-    """Where the TPM's maker certified an RSA key, evidence is of that key, with the certificate; and it opens."""
-    evidence = evidence_of(certified)
-    assert isinstance(parse_endorsement_key(evidence.endorsement_key).key, rsa.RSAPublicKey)
-    assert verified(evidence).ek_certified
-    opened = witness_at(certified).open_challenge(challenge_for(evidence), enrollment=ENROLLMENT)
-    assert opened.reveal() == SECRET
-
-
-def test_the_certificate_of_the_smaller_key_comes_first(certified: Swtpm) -> None:
-    """With a certificate over the P-256 key too, that one is shown, whole."""
-    with Swtpm(certified.folder.with_name("both")) as both:
-        certificate = certificate_over(evidence_of(both))
+def test_the_certificate_of_the_smaller_key_comes_first(tmp_path: Path) -> None:
+    """Where keys of both kinds are certified, the P-256 key is shown, with its certificate whole."""
+    with Swtpm(tmp_path / "both", endorsement_certificate=True) as both:
+        assert evidence_of(both).endorsement_certificate is not None
+        certificate = certificate_over(p256_endorsement_key(both))
         define(both, P256_CERTIFICATE, "authread|authwrite|noda", size=len(certificate), content=certificate)
         evidence = evidence_of(both)
     assert evidence.endorsement_certificate == certificate
@@ -266,65 +233,27 @@ def test_overheard_evidence_serves_nobody(
         verify_evidence(evidence_of(tpm), public_key=public_key, occasion=occasion)
 
 
-def test_a_challenge_for_another_key_does_not_open(tpm: Swtpm) -> None:
-    """The right TPM refuses a credential for an attestation key that it does not have."""
-    other = name_of(attestation(ec.generate_private_key(ec.SECP256R1()).public_key()).marshal())
-    with pytest.raises(WrongMachineError, match="not made for this TPM"):
-        witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm), name=other), enrollment=ENROLLMENT)
-
-
-def test_a_challenge_for_another_tpm_does_not_open(tpm: Swtpm, certified: Swtpm) -> None:
-    """Neither TPM opens the other's, whatever kind of key they have."""
-    for theirs, ours in ((tpm, certified), (certified, tpm)):
-        challenge = challenge_for(evidence_of(theirs), name=report(ours).ak_name)
-        with pytest.raises(WrongMachineError, match="not made for this TPM"):
-            witness_at(ours).open_challenge(challenge, enrollment=ENROLLMENT)
-
-
-@pytest.mark.parametrize("field", ["credential", "secret"])
-def test_an_altered_challenge_does_not_open(certified: Swtpm, tpm: Swtpm, field: str) -> None:
-    """Any byte of it, or its length; with both kinds of key."""
-    for each in (certified, tpm):
-        challenge = challenge_for(evidence_of(each))
-        content: bytes = getattr(challenge, field)
-        places = [0, 1, 2, len(content) // 2, len(content) - 1]
-        flipped = [content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :] for at in places]
-        for altered in [*flipped, content[:-1], content[:1], bytes(len(content)), bytes(4096)]:
-            with pytest.raises(WrongMachineError) as caught:
-                witness_at(each).open_challenge(replace(challenge, **{field: altered}), enrollment=ENROLLMENT)
-            assert content.hex() not in str(caught.value)
-
-
-def test_a_challenge_of_the_other_kind_does_not_open(tpm: Swtpm) -> None:
-    """A machine with a TPM takes no challenge for one without."""
-    with pytest.raises(WrongMachineError, match="without a TPM"):
-        witness_at(tpm).open_challenge(HpkeChallenge(ciphertext=bytes(80)), enrollment=ENROLLMENT)
-
-
-def test_nothing_stays_in_the_tpm(tpm: Swtpm) -> None:
-    """After many evidences and challenges, opened and not, no key and no session is left behind."""
-    for _ in range(5):
-        challenge = challenge_for(evidence_of(tpm))
-        witness_at(tpm).open_challenge(challenge, enrollment=ENROLLMENT)
-        with pytest.raises(WrongMachineError):
-            witness_at(tpm).open_challenge(replace(challenge, credential=b"\0"), enrollment=ENROLLMENT)
-    with ESAPI(tpm.tcti) as esapi:
-        for first in (0x80000000, 0x02000000, 0x03000000):
-            assert len(esapi.get_capability(TPM2_CAP.HANDLES, first, 16)[1].data.handles) == 0
-
-
-def test_the_secret_does_not_cross_the_bus(tpm: Swtpm) -> None:
-    """Whoever listens sees the sealed seed and not the secret; in a plain conversation he sees the secret too."""
-    challenge = challenge_for(evidence_of(tpm))
-    with recorded_bus(tpm) as bus:
-        listened = witness_at(tpm, tcti=bus.tcti)
-        assert listened.open_challenge(challenge, enrollment=ENROLLMENT).reveal() == SECRET
-        assert SECRET not in bus.recorded
-        assert challenge.secret in bus.recorded
-    with recorded_bus(tpm) as bus, opener_at(bus.tcti, "P-256") as plain:
-        key, name = parse_endorsement_key(plain.endorsement_key), name_of(plain.attestation_key)
-        assert plain.open(make_credential(key, name=name, secret=SECRET, random=os.urandom)) == SECRET
-        assert SECRET in bus.recorded
+def test_a_key_in_the_tpm_is_told_by_its_certification(tpm: Swtpm) -> None:
+    """The Name that the receiver derives from a request's key is the one that the TPM certifies, and says for sure."""
+    with connected(tpm.tcti) as conversation:
+        esapi, parent = conversation.esapi, conversation.storage_key
+        private, public, *_ = esapi.create(parent, TPM2B_SENSITIVE_CREATE(), REQUEST_KEY)
+        public_key = public.to_der()
+        signer, *_ = esapi.create_primary(TPM2B_SENSITIVE_CREATE(), ATTESTATION_KEY, ESYS_TR.ENDORSEMENT)
+        with signer, esapi.load(parent, private, public) as key:
+            statement, signature = esapi.certify(
+                object_handle=key,
+                sign_handle=signer,
+                qualifying_data=binding(public_key, OCCASION),
+                in_scheme=TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL),
+            )
+    evidence = witness_at(tpm).evidence(public_key=public_key, occasion=OCCASION)
+    shown = replace(evidence, key=bytes(statement), key_signature=signature.marshal())
+    assert verify_evidence(shown, public_key=public_key, occasion=OCCASION).key_in_tpm
+    other = witness_at(tpm).evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
+    mixed = replace(other, key=shown.key, key_signature=shown.key_signature)
+    with pytest.raises(ProblemError, match="certification was made for another key"):
+        verified(mixed)
 
 
 def test_no_tpm_is_said(tmp_path: Path) -> None:
