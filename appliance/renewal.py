@@ -43,8 +43,8 @@ from appliance.policy.renewal_window import REST_SECONDS, RenewalWindow
 from appliance.ports import CertificateDesk, Clock, IdentityStore, MachineIdentity, MachineWitness, OnBufferThread
 from appliance.wire.enrollment import EnrollmentRequest, EnrollmentState, RenewalEvidence, Return, binding, proof
 
-ANCHORS_SECONDS: Final = 86_400.0
-"""How often the receiver is asked what is to be trusted."""
+LOOK_AROUND_SECONDS: Final = 86_400.0
+"""How often the receiver is asked what is to be trusted, and whether it takes the certificate in use."""
 RETURN_AFTER: Final = 3
 """Renewals in vain, at a receiver that can be reached, after which it is taken not to take the certificate."""
 _JUDGED: Final = (QuarantinedError, EvidenceRefusedError)
@@ -133,7 +133,7 @@ class Renewal:
         self._failures = 0
         self._in_vain = 0
         """Renewals in a row that failed at a receiver that could be reached."""
-        self._rests_until = self._anchors_at = clock.monotonic()
+        self._rests_until = self._looks_around_at = clock.monotonic()
         self._anchors_trouble: ApplianceError | None = None
         self._offered = self._useless_anchors = b""
 
@@ -158,8 +158,8 @@ class Renewal:
             await self._prove_or_go_on(identity, window)
         if self._is_due(window):
             await self._renew(identity, window)
-        elif self._clock.monotonic() >= self._anchors_at:
-            await self._refresh_anchors(identity)
+        elif self._clock.monotonic() >= self._looks_around_at:
+            await self._look_around(identity)
         return (await self._in_use())[1]
 
     def _is_due(self, window: RenewalWindow) -> bool:
@@ -169,16 +169,12 @@ class Renewal:
         return monotonic >= self._rests_until and window.is_due(self._clock.now(), monotonic=monotonic)
 
     def _wait_after(self, error: ApplianceError) -> float:
-        asked = (
-            error.retry_after_seconds
-            if isinstance(error, EnrollmentUnavailableError | UplinkUnavailableError)
-            else None
-        )
-        if asked is not None:
-            return asked
         needs_somebody = isinstance(error, ApprovalPendingError | CertificateRefusedError)
         can_help = isinstance(error, RetryableError) and not needs_somebody
-        return (renewal_wait if can_help else patient_wait)(self._failures, draw=self._draw())
+        own = (renewal_wait if can_help else patient_wait)(self._failures, draw=self._draw())
+        if isinstance(error, EnrollmentUnavailableError | UplinkUnavailableError):
+            return max(own, error.retry_after_seconds or 0.0)
+        return own
 
     async def _in_use(self) -> tuple[MachineIdentity, RenewalWindow]:
         if self._held is not None:
@@ -248,11 +244,21 @@ class Renewal:
             returning=Return(certificate, signature),
         )
 
-    async def _refresh_anchors(self, identity: MachineIdentity) -> None:
+    async def _look_around(self, identity: MachineIdentity) -> None:
+        """Fetch what is to be trusted, and see that the receiver takes the certificate in use.
+
+        A clock that is behind would not tell that it has ended, and a receiver that was restored may not know it.
+        """
         async with self._open_desk(identity) as desk:
             trusting = await self._announced(desk, identity)
         if trusting is not identity:
             await self._take(trusting)
+            return
+        try:
+            await self._user.adopt(identity)
+        except UplinkUnavailableError as error:
+            self._is_wanted = not isinstance(error, UplinkUntrustedError)
+            raise
 
     async def _announced(self, desk: CertificateDesk, identity: MachineIdentity) -> MachineIdentity:
         """The identity with the trust anchors that the receiver announces, kept; itself where they are no others.
@@ -260,7 +266,7 @@ class Renewal:
         A set that is of no use is noted, and holds up no renewal.
         """
         offered = await desk.trust_anchors()
-        self._anchors_at = self._clock.monotonic() + ANCHORS_SECONDS
+        self._looks_around_at = self._clock.monotonic() + LOOK_AROUND_SECONDS
         if offered == self._useless_anchors:
             return identity
         self._anchors_trouble = None
@@ -301,22 +307,28 @@ class Renewal:
         await self._run(self._store.confirm)
         self._unproven = False
 
-    async def _go_back(self, error: ApplianceError) -> None:
-        """Take the identity before into use again, if the receiver takes that one; else ask for another."""
+    async def _go_back(self, error: CertificateRefusedError | UplinkUntrustedError) -> None:
+        """Take the identity before into use again, if that helps; else ask for another."""
         before = await self._run(self._store.previous)
-        is_refused = isinstance(error, CertificateRefusedError)
-        if before is None or (is_refused and before.expires_at <= self._clock.now()):
+        speaks_of_anchors = isinstance(error, UplinkUntrustedError)
+        if before is None or (not speaks_of_anchors and before.expires_at <= self._clock.now()):
             await self._give_up()
             return
         try:
             await self._user.adopt(before)
-        except CertificateRefusedError:
-            await self._give_up()
-            return
+        except UplinkUntrustedError:
+            raise
+        except UplinkUnavailableError as other:
+            # The anchors before do know the receiver, and that was the question.
+            if not speaks_of_anchors and isinstance(other, CertificateRefusedError):
+                await self._give_up()
+                return
+            if not speaks_of_anchors:
+                raise
         self._hold(await self._run(self._store.revert))
         self._unproven = False
         self._heard.went_back()
-        if not is_refused:
+        if speaks_of_anchors:
             self._useless_anchors, self._anchors_trouble = self._offered, error
 
     async def _give_up(self) -> None:

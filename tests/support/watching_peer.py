@@ -23,13 +23,13 @@ class WatchingPeer(TlsPeer):
     release: asyncio.Event = field(default_factory=asyncio.Event)
     holding: asyncio.Event = field(default_factory=asyncio.Event)
     asked_by: list[bytes] = field(default_factory=list)
-    """The client certificate of each request."""
+    """The client certificate of each request; empty where none was shown."""
     open_with: list[bytes] = field(default_factory=list)
     """The client certificate of each connection that is open."""
     _certificates: dict[object, bytes] = field(default_factory=dict)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        certificate = writer.get_extra_info("ssl_object").getpeercert(True)  # noqa: FBT003 - positional in ssl
+        certificate = writer.get_extra_info("ssl_object").getpeercert(True) or b""  # noqa: FBT003 - positional in ssl
         self._certificates[asyncio.current_task()] = certificate
         self.open_with.append(certificate)
         try:
