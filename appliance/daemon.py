@@ -26,17 +26,17 @@ from appliance.errors import BufferFullError, RetryableError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.intake import FeedIntake, Translator
 from appliance.policy.rate_cap import RateCap
-from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Uplink
+from appliance.ports import CallBuffer, Clock, MachineIdentity, MachineWitness, SecretBytes, Uplink
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
 from appliance.renewal import Renewal
 from appliance.reporting import Reporting
+from appliance.sealing.anchor import secrets_of
 from appliance.sealing.buffer_keys import BufferKeys
-from appliance.sealing.file_sealer import FileSealer
-from appliance.sealing.file_witness import FileWitness
 from appliance.sealing.secret_store import SecretStore
-from appliance.sealing.tenant_key import FIRST_VERSION, load_or_create_tenant_key
+from appliance.sealing.tenant_key import FIRST_VERSION, load_tenant_key
+from appliance.sealing.witness import witness_of
 from appliance.settings import Settings, SiteSettings, candidate_zones
 from appliance.sources.file_source import FileSource
 from appliance.status import CertificateRecorder, LinkRecorder, ReportRecorder, Status, first_status, write_status
@@ -202,9 +202,13 @@ def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
     Raises:
         SealingError: this machine cannot open them.
     """
-    directory = settings.appliance.state_directory
-    sealer = FileSealer.open(directory / "anchor")
-    return SecretStore(directory / "secrets", sealer), sealer.key_protection
+    secrets, anchor = secrets_of(settings.appliance)
+    return secrets, anchor.key_protection
+
+
+def open_witness(settings: Settings) -> MachineWitness:
+    """What can be shown of this machine. Raises as ``open_secrets``."""
+    return witness_of(secrets_of(settings.appliance)[1])
 
 
 def open_translator(
@@ -328,7 +332,7 @@ def open_feeds(settings: Settings, secrets: SecretStore, buffer: CallBuffer, *, 
     Raises:
         SealingError: this machine cannot open the tenant secret.
     """
-    key = load_or_create_tenant_key(secrets)
+    key = load_tenant_key(secrets)
     return [
         FeedIntake(
             FileSource(feed.id, feed.path, find_dialect(feed.dialect).framer, clock=clock),
@@ -372,7 +376,7 @@ async def run(settings: Settings) -> None:
             _LOG.info("appliance=%s feeds=%d key_protection=%s", identity.appliance, len(feeds), key_protection)
             renewal = Renewal(
                 store=identities,
-                witness=FileWitness(),
+                witness=open_witness(settings),
                 open_desk=lambda current: machine_desk(settings.receiver.url, current, clock),
                 user=uplink,
                 run=appliance.on_buffer_thread,

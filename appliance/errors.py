@@ -102,6 +102,13 @@ class SealedSecretMissingError(SealingError):
     hint = "Run `natalia-appliance enroll`, or restore the state directory."
 
 
+class SealedSettingsMissingError(SealedSecretMissingError):
+    """No settings are sealed in the state directory."""
+
+    code = "seal_settings_missing"
+    hint = "Run `natalia-appliance settings seal FILE --state DIR` first, or name the file with --settings."
+
+
 class SealedBlobFormatError(SealingError):
     """The stored bytes are not a sealed blob of a version that this release reads."""
 
@@ -294,7 +301,7 @@ class IdentityMismatchError(IdentityError):
     """Certificate, key, name and tenant do not belong together."""
 
     code = "identity_mismatch"
-    hint = "Make a new request with `natalia-appliance enroll --name` and have that one certified."
+    hint = "Ask the receiver's operator for a new invitation; another appliance or tenant needs a fresh state directory."
 
 
 class CertificateUntrustedError(IdentityError):

@@ -25,6 +25,7 @@ from appliance.sealing.passphrase import read_passphrase_file
 from appliance.sealing.secret_store import PREVIOUS, SEALED, SecretStore
 from appliance.sealing.vtpm import anchor_folder
 from appliance.sealing.vtpm.sealer import VtpmAnchor, VtpmSealer
+from appliance.settings import ApplianceSettings
 from appliance.wire.batch import KeyProtection
 
 ANCHORS: Final = "anchor"
@@ -223,6 +224,11 @@ def open_secrets(state_directory: Path, way: AnchorWay | None = None) -> tuple[S
     files = AnchorFiles(state_directory)
     anchor = files.open(way)
     return SecretStore(files.secrets, anchor), anchor
+
+
+def secrets_of(settings: ApplianceSettings) -> tuple[SecretStore, StateAnchor]:
+    """The sealed secrets of an appliance, and their anchor. Raises as ``AnchorFiles.open``."""
+    return open_secrets(settings.state_directory, AnchorWay.of(settings))
 
 
 def _passphrase(way: AnchorWay) -> SecretBytes | None:
