@@ -47,7 +47,7 @@ LONGEST_WAIT_SECONDS: Final = 60.0
 class Enrollment:
     """One machine's enrollment by one invitation."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each part is a port of its own
         self,
         *,
         invitation: Invitation,
@@ -56,14 +56,16 @@ class Enrollment:
         witness: MachineWitness,
         desk: CertificateDesk,
         clock: Clock,
+        again: bool = False,
     ) -> None:
-        """Enrol at ``desk`` with what ``witness`` shows of this machine."""
+        """Enrol at ``desk`` with what ``witness`` shows of this machine; ``again``: also if it has a certificate."""
         self._invitation = invitation
         self._identities = identities
         self._tenant_keys = tenant_keys
         self._witness = witness
         self._desk = desk
         self._clock = clock
+        self._again = again
 
     async def run(self) -> MachineIdentity:
         """Enrol; once, and from the beginning, whatever an earlier run came to.
@@ -75,7 +77,8 @@ class Enrollment:
             IdentityError: what came is not this machine's certificate, or its time is not now.
             SealingError: the TPM or the disk refuses, or another tenant secret is in use.
         """
-        self._require_unenrolled()
+        if not self._again:
+            self._require_unenrolled()
         key = self._identities.propose()
         request = key.request()
         answer = await self._apply(request, key.public_key)
@@ -83,7 +86,7 @@ class Enrollment:
         self._tenant_keys.require_room(brought)
         password = proof(transport_secret.reveal(), request)
         chain = await self._desk.enroll(enrollment=answer.enrollment, proof=password, request=request)
-        anchors, tenant, appliance = self._trust_anchors(), answer.tenant, answer.appliance
+        anchors, tenant, appliance = trust_anchors_of(self._invitation), answer.tenant, answer.appliance
         self._identities.verify(chain, trust_anchors=anchors, tenant=tenant, appliance=appliance)
         self._tenant_keys.install(brought)
         identity = self._identities.accept(chain, trust_anchors=anchors, tenant=tenant, appliance=appliance)
@@ -147,6 +150,8 @@ class Enrollment:
             raise EnrollmentUnavailableError(str(error)) from None
         return transport_secret, brought
 
-    def _trust_anchors(self) -> bytes:
-        roots = map(x509.load_der_x509_certificate, self._invitation.trust_anchors)
-        return b"".join(root.public_bytes(Encoding.PEM) for root in roots)
+
+def trust_anchors_of(invitation: Invitation) -> bytes:
+    """What the invitation says is to be trusted, PEM."""
+    roots = map(x509.load_der_x509_certificate, invitation.trust_anchors)
+    return b"".join(root.public_bytes(Encoding.PEM) for root in roots)

@@ -301,7 +301,7 @@ class IdentityMismatchError(IdentityError):
     """Certificate, key, name and tenant do not belong together."""
 
     code = "identity_mismatch"
-    hint = "Ask the receiver's operator for a new invitation; another appliance or tenant needs a fresh state directory."
+    hint = "Ask for a new invitation of the same appliance; another one needs a fresh state directory."
 
 
 class CertificateUntrustedError(IdentityError):

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import click
 
+from appliance.cli.enroll import enroll
 from appliance.cli.inspect import buffer, dialects, status
 from appliance.cli.keep import drain, fsck, rekey
-from appliance.cli.operate import enroll, run
+from appliance.cli.operate import run
 from appliance.cli.preview import preview
 from appliance.errors import ApplianceError, SettingsError
 

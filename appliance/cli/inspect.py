@@ -88,7 +88,7 @@ def _status_lines(report: Status) -> list[tuple[str, str]]:
     lines = [
         ("appliance", f"{report.appliance} (tenant {report.tenant}), version {report.version}"),
         ("reported", f"{age} s ago, running since {report.started_at:%Y-%m-%d %H:%M:%S} UTC"),
-        ("key anchor", _PROTECTION[report.key_protection]),
+        ("key anchor", PROTECTION_WORDS[report.key_protection]),
         ("certificate", f"until {_time(report.certificate.valid_until)}"),
         ("last renewal", _time(report.certificate.renewed_at)),
         ("next renewal", f"{_time(report.certificate.planned_at)}{_because(report.certificate.last_problem)}"),
@@ -141,7 +141,7 @@ def _because(problem: str | None) -> str:
     return f" ({problem})" if problem else ""
 
 
-_PROTECTION = {
+PROTECTION_WORDS = {
     "file": "level 1 of 3: a file on this disk; whoever copies the whole disk has the key",
     "tpm": "level 2 of 3: bound to this machine's TPM",
     "tpm_measured_boot": "level 3 of 3: bound to this machine's TPM and its signed software",

@@ -19,8 +19,8 @@ from appliance.errors import CertificateUntrustedError, ClockOffError, IdentityM
 
 MAX_PEM_BYTES: Final = 24 * 1024
 """Of a chain or of a set of trust anchors: a certificate of P-256 has about 900 bytes."""
-APPLIANCE_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_URN: Final = re.compile(rf"urn:natalia:tenant:([0-9a-f-]{{36}}):appliance:({APPLIANCE_NAME.pattern})", re.ASCII)
+_APPLIANCE_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_URN: Final = re.compile(rf"urn:natalia:tenant:([0-9a-f-]{{36}}):appliance:({_APPLIANCE_NAME.pattern})", re.ASCII)
 
 
 class MachineName(Struct, frozen=True):

@@ -11,12 +11,9 @@ renew (``renewal`` does).
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct, structs
 
 from appliance.errors import (
@@ -27,17 +24,14 @@ from appliance.errors import (
     SealedPurposeError,
     SealedSecretMissingError,
 )
-from appliance.identity.certificate import APPLIANCE_NAME, name_of, parse_certificates, require_key, verify_chain
+from appliance.identity.certificate import name_of, parse_certificates, require_key, verify_chain
 from appliance.identity.machine_key import MachineKey
 from appliance.identity.trust_anchors import select_anchors
 from appliance.ports import Clock, MachineIdentity, SecretBytes, Secrets
-from appliance.settings import read_small_file
 
 T = TypeVar("T")
 IDENTITY: Final = "machine-identity"
 PENDING_KEY: Final = "machine-key-pending"
-CERTIFICATE_FILE: Final = "certificate.pem"
-TRUST_ANCHORS_FILE: Final = "trust-anchors.pem"
 DAMAGED: Final = (SealedBlobFormatError, SealedBlobTamperedError, SealedPurposeError)
 """What a blob does that will not open later either; a TPM that is busy or gone is none of these."""
 
@@ -192,31 +186,6 @@ class FileIdentityStore:
         """A power cut may have left the proposed key behind after its certificate was accepted."""
         record = _or_none(self._record)
         return None if record is None else MachineKey.load(SecretBytes(record.current.private_key)).public_key
-
-    def create_request(self, name: str) -> bytes:
-        """Give the proposed key's request as PEM, with CN ``name``, for `natalia-receiver appliance certify`.
-
-        Raises:
-            IdentityMismatchError: no name of an appliance.
-            SealingError: the key cannot be kept.
-        """
-        if APPLIANCE_NAME.fullmatch(name) is None:
-            raise IdentityMismatchError("an appliance's name is a lower-case letter, then letters, digits and hyphens")
-        return x509.load_der_x509_csr(self.propose().request(name=name)).public_bytes(Encoding.PEM)
-
-    def install_from(self, folder: Path) -> MachineIdentity:
-        """Install ``certificate.pem`` (leaf first) and ``trust-anchors.pem`` of ``folder``.
-
-        Raises:
-            SettingsError: a file cannot be read.
-            IdentityError: as ``accept``.
-        """
-        return self.install(read_small_file(folder / CERTIFICATE_FILE), read_small_file(folder / TRUST_ANCHORS_FILE))
-
-    def install(self, certificate_chain: bytes, trust_anchors: bytes) -> MachineIdentity:
-        """Take a certificate of whatever appliance into use. Raises as ``accept``."""
-        name = name_of(parse_certificates(certificate_chain)[0])
-        return self.accept(certificate_chain, trust_anchors=trust_anchors, tenant=name.tenant, appliance=name.appliance)
 
     def _record(self) -> _Record:
         try:

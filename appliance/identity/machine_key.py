@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from cryptography.x509.oid import NameOID
 
 from appliance.errors import IdentityMismatchError
 from appliance.ports import SecretBytes
@@ -62,10 +61,9 @@ class MachineKey:
         """SubjectPublicKeyInfo, DER."""
         return self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    def request(self, *, evidence: bytes | None = None, name: str | None = None) -> bytes:
+    def request(self, *, evidence: bytes | None = None) -> bytes:
         """Give the certificate request, PKCS #10 in DER (RFC 2986), with ``evidence`` as its attribute."""
-        subject = [] if name is None else [x509.NameAttribute(NameOID.COMMON_NAME, name)]
-        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
         if evidence is not None:
             builder = builder.add_attribute(_EVIDENCE, evidence)
         return builder.sign(self._key, SHA256(), ecdsa_deterministic=True).public_bytes(Encoding.DER)

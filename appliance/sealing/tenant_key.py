@@ -7,7 +7,6 @@ One that an enrollment brought is provisional until that enrollment has its cert
 so where a power cut ended the enrollment there, another may take its place.
 """
 
-import os
 from contextlib import suppress
 from typing import Final
 
@@ -76,19 +75,6 @@ def load_tenant_key(store: SecretStore) -> TenantSecrets:
         return msgspec.json.decode(kept, type=TenantSecrets)
     except msgspec.MsgspecError:
         raise SealedBlobFormatError("the tenant secret is not of a version that this release reads") from None
-
-
-def load_or_create_tenant_key(store: SecretStore) -> TenantSecrets:
-    """Open it; make a random one at its first use, where none was brought.
-
-    Raises:
-        SealingError: it does not open, or cannot be kept.
-    """
-    with suppress(SealedSecretMissingError):
-        return load_tenant_key(store)
-    with suppress(FileExistsError):  # another process was faster: that one's counts
-        _create(store, TenantSecrets(FIRST_VERSION, os.urandom(TENANT_SECRET_BYTES)))
-    return load_tenant_key(store)
 
 
 def install_tenant_key(store: SecretStore, brought: TenantSecrets, *, provisional: bool = False) -> None:

@@ -142,8 +142,8 @@ def test_every_mistake_of_a_settings_file_is_listed(tmp_path: Path, capsys: pyte
 def test_wrong_usage_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     """Click says what is missing."""
     assert run("preview") == 2
-    assert run("enroll", "--name", "a", "--certificate", "b", "--settings", "c") == 2
-    assert "give either --name or --certificate" in capsys.readouterr().err
+    assert run("enroll") == 2
+    assert "--invitation" in capsys.readouterr().err
 
 
 def test_dialects_says_what_identifies_a_record_and_what_may_be_lost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,15 +248,3 @@ def test_buffer_stats_reads_the_database_or_the_daemons_report(
     assert json.loads(capsys.readouterr().out)["records"] == 3
     assert run("buffer", "stats", "--settings", settings) == 0
     assert "3 records in 1 batches wait" in capsys.readouterr().out
-
-
-def test_enroll_prints_a_request_and_refuses_a_foreign_certificate(
-    settings: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The request is PEM on stdout; a folder without a certificate is refused and nothing changes."""
-    assert run("enroll", "--name", "edge-a", "--settings", settings) == 0
-    assert capsys.readouterr().out.startswith("-----BEGIN CERTIFICATE REQUEST-----")
-    assert run("enroll", "--certificate", settings.parent, "--settings", settings) == 1
-    assert "error[" in capsys.readouterr().err
-    assert run("run", "--settings", settings) == 1
-    assert "identity_not_enrolled" in capsys.readouterr().err

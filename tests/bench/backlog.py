@@ -61,7 +61,7 @@ def _enrolled(folder: Path, feed: Path, *, cap_mib: int) -> ApplianceProcess:
         appliance = ApplianceProcess(
             folder / "appliance", url=receiver.url, feed=feed, dialect="asterisk_csv", site=site
         )
-        appliance.enroll("bench", lambda csr: receiver.certify(csr, tenant="bench", appliance="bench"))
+        appliance.enroll(receiver.invite("bench", tenant="bench"))
         settings = appliance.settings.read_text(encoding="utf-8").replace(receiver.url, DEAD)
     appliance.settings.write_text(f"{settings}\n[buffer]\ncap_mib = {cap_mib}\n", encoding="utf-8")
     return appliance

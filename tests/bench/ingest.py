@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.clock import SystemClock
-from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import PendingBatch
-from appliance.sealing.file_sealer import FileSealer
-from appliance.sealing.secret_store import SecretStore
 from appliance.uplink.https_uplink import HttpsUplink
 from appliance.wire.batch import Batch, KeyProtection
 from appliance.wire.codec import decode_batch, encode_batch
+from appliance.wire.invitation import Invitation, decode_invitation
 from tests.bench.edge import batches_of_calls
 from tests.bench.figure import Figure
+from tests.support.enrolled_machine import enrolled
 from tests.support.receiver_process import ReceiverProcess
 
 FILE = KeyProtection.FILE
@@ -34,12 +33,8 @@ def bench_ingest(_only: str | None = None) -> Iterator[Figure]:
         receiver.start()
         try:
             receiver.create_tenant("bench")
-            store = FileIdentityStore(
-                SecretStore(folder / "secrets", FileSealer.open(folder / "anchor")), SystemClock()
-            )
-            answer = receiver.certify(store.create_request("bench"), tenant="bench", appliance="bench")
-            store.install(answer.certificate_chain, answer.trust_anchors)
-            seconds = asyncio.run(_send(receiver.url, store, batches))
+            invitation = decode_invitation(receiver.invite("bench", tenant="bench").read_bytes())
+            seconds = asyncio.run(_send(folder, invitation, batches))
         finally:
             receiver.stop()
     start = time.perf_counter()
@@ -51,8 +46,9 @@ def bench_ingest(_only: str | None = None) -> Iterator[Figure]:
     )
 
 
-async def _send(url: str, store: FileIdentityStore, batches: list[PendingBatch]) -> float:
-    async with HttpsUplink(url, store.load(), SystemClock()) as uplink:
+async def _send(folder: Path, invitation: Invitation, batches: list[PendingBatch]) -> float:
+    identity = await enrolled(folder, invitation)
+    async with HttpsUplink(invitation.receiver, identity, SystemClock()) as uplink:
         start = time.perf_counter()
         for batch in batches:
             verdict = await uplink.send(batch)

@@ -31,7 +31,7 @@ def bench_system(_only: str | None = None) -> Iterator[Figure]:
                 dialect="asterisk_csv",
                 site=SITE.read_text(encoding="utf-8"),
             )
-            appliance.enroll("bench", lambda csr: receiver.certify(csr, tenant="bench", appliance="bench"))
+            appliance.enroll(receiver.invite("bench", tenant="bench"))
             yield from _measure(appliance)
         finally:
             if appliance is not None:

@@ -31,7 +31,7 @@ class Outage:
         self.feed.write_bytes(CONTENT)
         self.appliance = ApplianceProcess(folder, url=receiver.url, feed=self.feed, dialect="asterisk_csv", site=SITE)
         receiver.create_tenant(tenant)
-        self.appliance.enroll("edge-one", lambda csr: receiver.certify(csr, tenant=tenant, appliance="edge-one"))
+        self.appliance.enroll(receiver.invite("edge-one", tenant=tenant))
         self.key = receiver.create_api_key(tenant, role="viewer")
         settings = self.appliance.settings.read_text(encoding="utf-8")
         self.appliance.settings.write_text(settings.replace(receiver.url, DEAD), encoding="utf-8")

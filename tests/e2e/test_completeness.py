@@ -47,7 +47,7 @@ def test_the_receiver_and_the_site_say_the_same(tmp_path: Path) -> None:
     with ReceiverProcess(tmp_path / "receiver") as receiver:
         site = ApplianceProcess(tmp_path / "site", url=receiver.url, feed=feed, dialect="asterisk_csv", site=SITE)
         receiver.create_tenant("counted")
-        site.enroll("edge-one", lambda csr: receiver.certify(csr, tenant="counted", appliance="edge-one"))
+        site.enroll(receiver.invite("edge-one", tenant="counted"))
         key = receiver.create_api_key("counted", role="viewer")
         site.start()
         try:

@@ -36,7 +36,7 @@ class Site:
         self.feed = folder / "Master.csv"
         self.appliance = ApplianceProcess(folder, url=receiver.url, feed=self.feed, dialect="asterisk_csv", site=SITE)
         receiver.create_tenant(tenant)
-        self.appliance.enroll("edge-one", lambda csr: receiver.certify(csr, tenant=tenant, appliance="edge-one"))
+        self.appliance.enroll(receiver.invite("edge-one", tenant=tenant))
         self.key = receiver.create_api_key(tenant, role="viewer")
 
     def append(self, content: bytes) -> None:

@@ -91,7 +91,7 @@ class Loop:
             folder, url=receiver.url, feed=self.feed.path, dialect="asterisk_csv", site=SITE
         )
         receiver.create_tenant("killed")
-        self.appliance.enroll("edge-one", lambda csr: receiver.certify(csr, tenant="killed", appliance="edge-one"))
+        self.appliance.enroll(receiver.invite("edge-one", tenant="killed"))
         self.key = receiver.create_api_key("killed", role="viewer")
         self.appliance.log.touch()
         self.scratch = folder / "scratch"

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.receiver_process import Certified
-
 APPLIANCE = [sys.executable, "-m", "appliance"]
 
 SETTINGS = """\
@@ -49,14 +47,9 @@ class ApplianceProcess:
         )
         return done.stdout
 
-    def enroll(self, name: str, certify: Callable[[bytes], Certified]) -> None:
-        """Make a request, have ``certify`` answer it, install the answer."""
-        answer = certify(self.command("enroll", "--name", name).encode())
-        folder = self.settings.parent / "certificate"
-        folder.mkdir(exist_ok=True)
-        (folder / "certificate.pem").write_bytes(answer.certificate_chain)
-        (folder / "trust-anchors.pem").write_bytes(answer.trust_anchors)
-        self.command("enroll", "--certificate", str(folder))
+    def enroll(self, invitation: Path) -> None:
+        """Become an appliance, by the receiver's invitation."""
+        self.command("enroll", "--invitation", str(invitation))
 
     def start(self) -> int:
         """Start the daemon; give its process id."""

@@ -11,22 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _READY: Final = "receiver listening on "
-
-
-class Certified(NamedTuple):
-    """What an appliance is given at enrollment."""
-
-    tenant_id: str
-    certificate_chain: bytes
-    trust_anchors: bytes
 
 
 class CommandRefusedError(RuntimeError):
@@ -136,15 +127,12 @@ class ReceiverProcess:
         """Make an API key of the tenant named ``tenant``; give its text."""
         return self.run("api-key", "create", "--tenant", tenant, "--role", role).strip()
 
-    def certify(self, csr: bytes, *, tenant: str, appliance: str) -> Certified:
-        """Certify the PEM request of an appliance of the tenant named ``tenant``."""
-        with TemporaryDirectory(prefix="certify-") as folder:
-            request, out = Path(folder) / "request.pem", Path(folder) / "out"
-            request.write_bytes(csr)
-            names = ["--tenant", tenant, "--name", appliance]
-            tenant_id = self.run("appliance", "certify", *names, "--csr", str(request), "--out", str(out)).strip()
-            chain = (out / "certificate.pem").read_bytes()
-            return Certified(tenant_id, chain, (out / "trust-anchors.pem").read_bytes())
+    def invite(self, appliance: str, *, tenant: str) -> Path:
+        """Invite a machine of the tenant named ``tenant`` to this running receiver; give the invitation's file."""
+        out = self.state_dir.parent / f"{tenant}-{appliance}.invitation.toml"
+        names = ["--tenant", tenant, "--name", appliance]
+        self.run("appliance", "invite", *names, "--url", self.url, "--out", str(out))
+        return out
 
     def _read_ready_line(self, process: subprocess.Popen[str]) -> str:
         assert process.stdout is not None

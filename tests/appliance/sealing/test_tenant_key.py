@@ -12,7 +12,6 @@ from appliance.sealing.tenant_key import (
     TENANT_KEY,
     TenantKeyStore,
     install_tenant_key,
-    load_or_create_tenant_key,
     load_tenant_key,
 )
 from appliance.wire.enrollment import TenantSecrets
@@ -27,20 +26,18 @@ def store(tmp_path: Path) -> SecretStore:
     return SecretStore(tmp_path / "secrets", FileSealer(SecretBytes(bytes(32))))
 
 
-def test_without_one_that_was_brought_it_is_made_once(store: SecretStore) -> None:
-    """Random, version 1, and the same ever after."""
+def test_before_one_is_brought_there_is_none(store: SecretStore) -> None:
+    """No other is made in its place: its pseudonyms would be nobody else's."""
     with pytest.raises(SealedSecretMissingError):
         load_tenant_key(store)
-    made = load_or_create_tenant_key(store)
-    assert (made.key_version, len(made.tenant_secret)) == (1, 32)
-    assert load_or_create_tenant_key(store) == load_tenant_key(store) == made
+    assert store.names() == []
 
 
 def test_one_that_was_brought_is_kept_with_its_version(store: SecretStore) -> None:
     """Bringing it again changes nothing."""
     install_tenant_key(store, BROUGHT)
     install_tenant_key(store, BROUGHT)
-    assert load_or_create_tenant_key(store) == BROUGHT
+    assert load_tenant_key(store) == BROUGHT
 
 
 @pytest.mark.parametrize(
@@ -57,7 +54,7 @@ def test_another_one_is_refused_and_the_first_stays(store: SecretStore, other: T
 def test_one_that_was_kept_without_a_version_is_version_one(store: SecretStore) -> None:
     """As releases before this one kept it: 32 bytes."""
     store.put(TENANT_KEY, SecretBytes(bytes(range(32))))
-    assert load_or_create_tenant_key(store) == TenantSecrets(1, bytes(range(32)))
+    assert load_tenant_key(store) == TenantSecrets(1, bytes(range(32)))
 
 
 @pytest.mark.parametrize("kept", [b"", b"{}", b"x" * 33, b'{"type":"tenant_secrets.v2"}'])
@@ -65,25 +62,25 @@ def test_what_is_none_is_a_typed_error_and_stays(store: SecretStore, kept: bytes
     """It is never taken for a missing one."""
     store.put(TENANT_KEY, SecretBytes(kept))
     with pytest.raises(SealedBlobFormatError):
-        load_or_create_tenant_key(store)
+        load_tenant_key(store)
     with pytest.raises(SealedBlobFormatError):
         install_tenant_key(store, BROUGHT)
     assert store.get(TENANT_KEY).reveal() == kept
 
 
 def test_one_that_does_not_open_is_not_replaced(store: SecretStore, tmp_path: Path) -> None:
-    """Neither by a fresh one nor by one that is brought."""
-    load_or_create_tenant_key(store)
+    """By one that is brought."""
+    install_tenant_key(store, BROUGHT)
     other = SecretStore(tmp_path / "secrets", FileSealer(SecretBytes(bytes(range(32)))))
     with pytest.raises(SealingError):
-        load_or_create_tenant_key(other)
+        load_tenant_key(other)
     with pytest.raises(SealingError):
         install_tenant_key(other, BROUGHT)
     load_tenant_key(store)
 
 
-def test_of_two_processes_at_the_first_start_one_makes_it(tmp_path: Path) -> None:
-    """The second takes what the first made while it was sealing its own."""
+def test_of_two_that_bring_one_at_once_the_first_counts(tmp_path: Path) -> None:
+    """The second keeps nothing of its own: another one is a conflict, the same one is none."""
     sealer = FileSealer(SecretBytes(bytes(32)))
     first = SecretStore(tmp_path / "secrets", sealer)
 
@@ -93,14 +90,16 @@ def test_of_two_processes_at_the_first_start_one_makes_it(tmp_path: Path) -> Non
         key_protection = sealer.key_protection
 
         def seal(self, secret: SecretBytes, *, purpose: str) -> bytes:
-            load_or_create_tenant_key(first)
+            install_tenant_key(first, BROUGHT)
             return sealer.seal(secret, purpose=purpose)
 
         def unseal(self, blob: bytes, *, purpose: str) -> SecretBytes:
             return sealer.unseal(blob, purpose=purpose)
 
-    made = load_or_create_tenant_key(SecretStore(tmp_path / "secrets", Racing()))
-    assert made == load_tenant_key(first)
+    with pytest.raises(TenantSecretConflictError):
+        install_tenant_key(SecretStore(tmp_path / "secrets", Racing()), OTHER)
+    install_tenant_key(SecretStore(tmp_path / "secrets", Racing()), BROUGHT)
+    assert load_tenant_key(first) == BROUGHT
 
 
 def test_one_of_an_unfinished_enrollment_gives_way(store: SecretStore) -> None:

@@ -56,7 +56,7 @@ class Demo:
 
     def appliance(self, receiver: ReceiverProcess, *, feed: Path, dialect: str, site: Path) -> ApplianceProcess:
         """Enrol one appliance and start it."""
-        self.say("enrolling the appliance: its key stays on it, the receiver certifies the request")
+        self.say("enrolling the appliance by an invitation: its key stays on it, the tenant secret comes sealed to it")
         appliance = ApplianceProcess(
             self.directory / "appliance",
             url=receiver.url,
@@ -64,7 +64,7 @@ class Demo:
             dialect=dialect,
             site=site.read_text(encoding="utf-8"),
         )
-        appliance.enroll(APPLIANCE, lambda csr: receiver.certify(csr, tenant=TENANT, appliance=APPLIANCE))
+        appliance.enroll(receiver.invite(APPLIANCE, tenant=TENANT))
         self._stack.callback(appliance.stop)
         click.echo(f"    natalia-appliance run: process {appliance.start()}")
         return appliance
