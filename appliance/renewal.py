@@ -327,6 +327,7 @@ class Renewal:
                 raise
         self._hold(await self._run(self._store.revert))
         self._unproven = False
+        self._rests_until = self._clock.monotonic()
         self._heard.went_back()
         if speaks_of_anchors:
             self._useless_anchors, self._anchors_trouble = self._offered, error
