@@ -54,7 +54,7 @@ async def judge_machine(
         await _require_sole(session, registration, shown.facts, now=now)
         if before is not None and before.facts is not None and before.facts != shown.facts:
             findings = compare(before.facts, shown.facts)
-            if findings and shown.at <= before.seen_at:
+            if findings and shown.at < before.seen_at:
                 raise _overtaken()
             if findings:
                 kind = EventKind.MACHINE_CHANGED if _OTHER_MACHINE & set(findings) else EventKind.COUNTER_FELL

@@ -1,11 +1,11 @@
 """A tenant's appliances as machines: their state, what is pinned of them, and who holds what."""
 
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Row, delete, func, select, text, update
 
 from appliance.wire.batch import KeyProtection
 from receiver.domain.fleet_rules import ApplianceState
@@ -15,7 +15,7 @@ from receiver.schema.machine_certificate import machine_certificate
 from receiver.schema.machine_state import machine_state
 from receiver.storage.tenant_scope import TenantSession
 
-_LOCK_MACHINE = text("SELECT pg_advisory_xact_lock(hashtextextended(:machine, 0))")
+_LOCK_MACHINE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:machine, 0))")
 
 
 class Standing(Struct, frozen=True):
@@ -117,4 +117,16 @@ async def list_all(session: TenantSession) -> list[Overview]:
         .outerjoin(ingest_progress, progress)
         .order_by(appliance.c.name)
     )
-    return [msgspec.convert(dict(row), Overview) for row in (await session.execute(statement)).mappings()]
+    return [_to_overview(row) for row in await session.execute(statement)]
+
+
+def _to_overview(row: Row[Any]) -> Overview:
+    return Overview(
+        appliance_id=row.appliance_id,
+        name=row.name,
+        state=ApplianceState(row.state),
+        key_protection=None if row.key_protection is None else KeyProtection(row.key_protection),
+        last_seen_at=row.last_seen_at,
+        certificate_expires_at=row.certificate_expires_at,
+        quarantined=row.quarantined,
+    )

@@ -122,7 +122,7 @@ def live(sites: list[Site], random: Random, *, steps: int) -> None:
     """Let the sites do things in turn, up to days apart; each renews as often as it delivers."""
     for _ in range(steps):
         site = random.choice(sites)
-        site.ledger.now += 2 * GRACE + timedelta(hours=random.choice([0, 1, 24, 72]))
+        site.ledger.now += timedelta(minutes=random.choice([1, 5, 20, 60, 1440, 4320]))
         if random.random() < 0.5:
             site.deliver(site.ledger.now)
         else:
