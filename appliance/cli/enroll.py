@@ -7,17 +7,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from appliance import daemon
-from appliance.cli.inspect import PROTECTION_WORDS, SETTINGS
+from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
+from appliance.cli.settings_option import with_settings
 from appliance.clock import SystemClock
 from appliance.enrollment import Enrollment, trust_anchors_of
 from appliance.errors import InvitationDamagedError, RetryableError, SettingsError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import MachineIdentity
+from appliance.sealing.anchor import StateAnchor, secrets_of
 from appliance.sealing.tenant_key import TenantKeyStore
-from appliance.settings import Settings, load_settings, read_small_file
+from appliance.sealing.witness import witness_of
+from appliance.settings import Settings, read_small_file
 from appliance.uplink.est_desk import EstDesk
-from appliance.wire.batch import KeyProtection
 from appliance.wire.codec import WireError
 from appliance.wire.invitation import MAX_INVITATION_BYTES, Invitation, decode_invitation
 
@@ -25,7 +26,6 @@ HTTPS_PORT = 443
 
 
 @click.command()
-@SETTINGS
 @click.option(
     "--invitation",
     "invitation_file",
@@ -35,19 +35,21 @@ HTTPS_PORT = 443
 )
 @click.option("--wait", is_flag=True, help="Ask again by itself, until it works or is refused; Ctrl-C ends it.")
 @click.option("--again", is_flag=True, help="Also if this machine has a certificate: after the receiver revoked it.")
-def enroll(settings_file: Path, invitation_file: Path, *, wait: bool, again: bool) -> None:
+@with_settings
+def enroll(settings: Settings, *, invitation_file: Path, wait: bool, again: bool) -> None:
     """Make this machine an appliance, by the invitation of `natalia-receiver appliance invite`.
 
     It proves to the receiver what it is, and gets its certificate and the tenant's secret, which are kept sealed to
     this machine. Whatever interrupts it, the same command goes on where it was; an invitation serves one machine.
     """
-    settings = load_settings(settings_file)
     invitation = read_invitation(invitation_file)
     require_same_receiver(settings, invitation)
     click.echo(f"Asking {invitation.receiver} to enrol this machine as {invitation.appliance}.")
-    identity, protection = asyncio.run(_enroll(settings, invitation, wait=wait, again=again))
+    identity, anchor = asyncio.run(_enroll(settings, invitation, wait=wait, again=again))
     click.echo(f"This machine is appliance {identity.appliance} of tenant {identity.tenant}.")
-    click.echo(f"Protection of its secrets: {PROTECTION_WORDS[protection]}.")
+    click.echo(f"Protection of its secrets: {PROTECTION_WORDS[anchor.key_protection]}.")
+    for sentence in why_sentences(anchor.why_not_higher):
+        click.echo(sentence)
     click.echo(f"Its certificate is valid until {identity.expires_at:%Y-%m-%d %H:%M} UTC and renews itself.")
     click.echo("Now delete the invitation's file and start the appliance; one that is running needs a restart.")
 
@@ -84,21 +86,21 @@ def _place(url: str) -> tuple[str | None, int]:
 
 async def _enroll(
     settings: Settings, invitation: Invitation, *, wait: bool, again: bool
-) -> tuple[MachineIdentity, KeyProtection]:
+) -> tuple[MachineIdentity, StateAnchor]:
     clock = SystemClock()
-    secrets, protection = daemon.open_secrets(settings)
+    secrets, anchor = secrets_of(settings.appliance)
     async with EstDesk.for_newcomer(invitation.receiver, trust_anchors_of(invitation), clock) as desk:
         enrollment = Enrollment(
             invitation=invitation,
             identities=FileIdentityStore(secrets, clock),
             tenant_keys=TenantKeyStore(secrets),
-            witness=daemon.open_witness(settings),
+            witness=witness_of(anchor),
             desk=desk,
             clock=clock,
             again=again,
         )
         identity = await (enrollment.run_until_decided(_say) if wait else enrollment.run())
-    return identity, protection
+    return identity, anchor
 
 
 def _say(error: RetryableError, seconds: float) -> None:

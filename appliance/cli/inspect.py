@@ -1,6 +1,5 @@
 """Commands that only look: ``dialects``, ``status``, ``buffer stats``."""
 
-from pathlib import Path
 
 import click
 import msgspec
@@ -8,20 +7,14 @@ import msgspec
 from appliance.buffer.inspection import open_stats
 from appliance.cdr.dialects import DIALECTS
 from appliance.cli.account_lines import account_line
+from appliance.cli.anchor_words import PROTECTION_WORDS
+from appliance.cli.settings_option import with_settings
 from appliance.clock import SystemClock
 from appliance.errors import BufferUnusableError
 from appliance.ports import BufferStats
-from appliance.settings import Settings, load_settings
+from appliance.settings import Settings
 from appliance.status import FeedStatus, Status, read_status
 
-SETTINGS = click.option(
-    "--settings",
-    "settings_file",
-    type=click.Path(path_type=Path),
-    default=Path("/etc/natalia/appliance.toml"),
-    show_default=True,
-    help="The appliance's settings.",
-)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
@@ -42,11 +35,11 @@ def dialects() -> None:
 
 
 @click.command()
-@SETTINGS
+@with_settings
 @AS_JSON
-def status(settings_file: Path, *, as_json: bool) -> None:
+def status(settings: Settings, *, as_json: bool) -> None:
     """Say how the appliance is: link, feeds, buffer, certificate."""
-    report = read_status(load_settings(settings_file).appliance.state_directory)
+    report = read_status(settings.appliance.state_directory)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
         return
@@ -60,11 +53,11 @@ def buffer() -> None:
 
 
 @buffer.command()
-@SETTINGS
+@with_settings
 @AS_JSON
-def stats(settings_file: Path, *, as_json: bool) -> None:
+def stats(settings: Settings, *, as_json: bool) -> None:
     """Count what waits, what was set aside, and what went through."""
-    counts = _stats(load_settings(settings_file))
+    counts = _stats(settings)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(counts)).decode())
         return
@@ -139,10 +132,3 @@ def _files(feed: FeedStatus) -> str:
 
 def _because(problem: str | None) -> str:
     return f" ({problem})" if problem else ""
-
-
-PROTECTION_WORDS = {
-    "file": "level 1 of 3: a file on this disk; whoever copies the whole disk has the key",
-    "tpm": "level 2 of 3: bound to this machine's TPM",
-    "tpm_measured_boot": "level 3 of 3: bound to this machine's TPM and its signed software",
-}

@@ -3,30 +3,30 @@
 import asyncio
 import sys
 import time
-from pathlib import Path
 
 import click
 import msgspec
 
 from appliance import daemon
 from appliance.buffer.fsck import check
-from appliance.cli.inspect import AS_JSON, SETTINGS
+from appliance.cli.inspect import AS_JSON
+from appliance.cli.settings_option import with_settings
 from appliance.errors import BufferUnusableError
-from appliance.settings import Settings, load_settings
+from appliance.settings import Settings
 from appliance.status import read_status
 
 LOOK_SECONDS = 0.5
 
 
 @click.command()
-@SETTINGS
+@with_settings
 @AS_JSON
-def fsck(settings_file: Path, *, as_json: bool) -> None:
+def fsck(settings: Settings, *, as_json: bool) -> None:
     """Check everything the buffer holds, and set right what can be; the appliance must not be running.
 
     Exit status 1 if anything was wrong.
     """
-    with daemon.buffer_alone(load_settings(settings_file)) as (held, saved):
+    with daemon.buffer_alone(settings) as (held, saved):
         findings = check(held)
     if as_json:
         report = {"salvaged": saved, "findings": findings}
@@ -41,21 +41,20 @@ def fsck(settings_file: Path, *, as_json: bool) -> None:
 
 
 @click.command()
-@SETTINGS
-def rekey(settings_file: Path) -> None:
+@with_settings
+def rekey(settings: Settings) -> None:
     """Make a new key for the buffer; a running appliance takes it into use within seconds, without a pause."""
-    version = daemon.buffer_keys(load_settings(settings_file)).make_next()
+    version = daemon.buffer_keys(settings).make_next()
     click.echo(f"key version {version} made; the appliance seals under it from now on")
 
 
 @click.command()
-@SETTINGS
-def drain(settings_file: Path) -> None:
+@with_settings
+def drain(settings: Settings) -> None:
     """Ship what waits until the buffer is empty; ends then, or with Ctrl-C.
 
     Where the appliance is running it does the shipping, and this command watches.
     """
-    settings = load_settings(settings_file)
     try:
         shipped = asyncio.run(daemon.drain(settings, _Bar()))
     except BufferUnusableError:

@@ -1,17 +1,16 @@
 """The command that acts: ``run``."""
 
 import asyncio
-from pathlib import Path
 
 import click
 
 from appliance import daemon
-from appliance.cli.inspect import SETTINGS
-from appliance.settings import load_settings
+from appliance.cli.settings_option import with_settings
+from appliance.settings import Settings
 
 
 @click.command()
-@SETTINGS
-def run(settings_file: Path) -> None:
+@with_settings
+def run(settings: Settings) -> None:
     """Read the feeds and deliver until told to stop (SIGTERM or Ctrl-C)."""
-    asyncio.run(daemon.run(load_settings(settings_file)))
+    asyncio.run(daemon.run(settings))
