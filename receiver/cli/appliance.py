@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 
 from receiver.cli.fleet import alarms, approve, list_appliances, release, revoke
-from receiver.cli.invitations import invite, withdraw
+from receiver.cli.invitations import invite, list_invitations, withdraw
 from receiver.cli.steps import TENANT, as_operator, read_file, run, tenant_id
 from receiver.errors import FileUnusableError
 from receiver.factory import ProcessContext
@@ -18,7 +18,7 @@ def appliance() -> None:
     """The appliances of a tenant."""
 
 
-for command in (invite, withdraw, list_appliances, alarms, approve, release, revoke):
+for command in (invite, list_invitations, withdraw, list_appliances, alarms, approve, release, revoke):
     appliance.add_command(command)
 
 

@@ -1,6 +1,7 @@
-"""Commands of a tenant's invitations: ``appliance invite`` and ``appliance withdraw``."""
+"""Commands of a tenant's invitations: ``appliance invite``, ``appliance invitations``, ``appliance withdraw``."""
 
 import io
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,7 +10,9 @@ import msgspec
 import segno
 
 from appliance.wire.invitation import Invitation, ReceiverUrl, encode_file, encode_qr
-from receiver.cli.steps import TENANT, as_operator, run, tenant_id
+from receiver.cli.steps import TENANT, as_operator, print_lines, run, tenant_id
+from receiver.domain.invitation import Invitation as KeptInvitation
+from receiver.domain.invitation import describe
 from receiver.errors import FileUnusableError
 from receiver.factory import ProcessContext
 from receiver.kms.durable import replace_private
@@ -45,6 +48,19 @@ def invite(state: Path, tenant: str, name: str, url: str | None, port: int, out:
     _explain(invitation, path=path, tenant=tenant)
 
 
+@click.command("invitations")
+@TENANT
+@click.pass_obj
+def list_invitations(state: Path, tenant: str) -> None:
+    """List the invitations: appliance, end, what became of it; and when another machine tried to use it too."""
+
+    async def list_all(context: ProcessContext) -> list[str]:
+        async with context.invitations(await tenant_id(context, tenant)) as invitations:
+            return [_line(entry, now=context.clock.now()) for entry in await invitations.list_all()]
+
+    print_lines(run(as_operator(state, list_all)))
+
+
 @click.command()
 @TENANT
 @_NAME
@@ -57,6 +73,11 @@ def withdraw(state: Path, tenant: str, name: str) -> None:
             return await invitations.withdraw(name)
 
     click.echo(f"{run(as_operator(state, end))} withdrawn")
+
+
+def _line(entry: KeptInvitation, *, now: datetime) -> str:
+    contest = "" if entry.contested_at is None else f"\tcontested {entry.contested_at:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{entry.appliance}\t{entry.expires_at:%Y-%m-%dT%H:%M:%SZ}\t{describe(entry, now=now)}{contest}"
 
 
 def _receiver_url(context: ProcessContext, *, url: str | None, port: int) -> str:

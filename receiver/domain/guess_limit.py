@@ -32,8 +32,8 @@ class GuessLimit:
         Raises:
             ProblemError: ``rate_limited``, with the time to wait.
         """
-        failures = self._failures.get(_site_of(address), ())
-        if len(failures) < FAILURES:
+        failures = self._failures.get(_site_of(address))
+        if failures is None or len(failures) < FAILURES:
             return
         elapsed = now - failures[0]
         # A clock that was set back says nothing of how long ago that was.

@@ -104,6 +104,17 @@ def standing(invitation: Invitation, *, public_key: bytes) -> Standing:
     return Standing.OWN if invitation.used_by == public_key else Standing.CONTESTED
 
 
+def describe(invitation: Invitation, *, now: datetime) -> str:
+    """Say in a word what became of an invitation, for the operator."""
+    if invitation.withdrawn_at is not None:
+        return "withdrawn"
+    if invitation.enrolled_at is not None:
+        return "enrolled"
+    if invitation.expires_at <= now:
+        return "expired"
+    return "open" if invitation.used_by is None else "begun"
+
+
 def unknown() -> ProblemError:
     """The one refusal for every token that opens nothing, so that probing learns nothing."""
     return ProblemError(

@@ -152,12 +152,12 @@ class EnrollmentDesk:
                 detail="the certificate request holds another key than the one that applied",
                 hint="Send the request of the first step again.",
             )
-        predecessor = await self._close(entry)
         now = self._clock.now()
+        predecessor = await self._require_open(entry, now=now)
         await require_unheld(self._session, entry.appliance, public_key=entry.public_key, facts=entry.facts, now=now)
         certificates = MachineCertificates(self._session, clock=self._clock)
         certificate = await certificates.issue(entry.appliance, key=key, authority=authority, predecessor=predecessor)
-        await self._pin(entry)
+        await self._pin(entry, now=now)
         return certificate
 
     async def _require_own(self, invitation: Invitation, fingerprint: bytes) -> None:
@@ -190,29 +190,29 @@ class EnrollmentDesk:
             raise unproven()
         return entry
 
-    async def _close(self, entry: Enrollment) -> bytes | None:
-        """Note that an invitation or an approval led to a certificate, unless it was withdrawn or ended meanwhile.
+    async def _require_open(self, entry: Enrollment, *, now: datetime) -> bytes | None:
+        """Refuse where invitation or approval was withdrawn or ended meanwhile.
 
         Give the key that the new one follows, where an appliance returns.
         """
-        now = self._clock.now()
         if entry.invitation_id is None:
             return await require_approved(self._session, entry.appliance, public_key=entry.public_key, now=now)
         invitation = await invitations.find(self._session, entry.invitation_id)
         if invitation is None or standing(invitation, public_key=entry.public_key) is not Standing.OWN:
             raise unproven()
         require_open(invitation, now=now)
-        await invitations.note_enrolled(self._session, entry.invitation_id, now=now)
         return None
 
-    async def _pin(self, entry: Enrollment) -> None:
-        """Hold the appliance to what its machine showed."""
+    async def _pin(self, entry: Enrollment, *, now: datetime) -> None:
+        """Hold the appliance to what its machine showed, and note that the invitation led to a certificate."""
         appliance_id = await appliances.find_id(self._session, entry.appliance)
         if appliance_id is None:
             raise LookupError("the appliance was registered in this transaction")
-        state = MachineState(key_protection=entry.key_protection, facts=entry.facts, seen_at=self._clock.now())
+        state = MachineState(key_protection=entry.key_protection, facts=entry.facts, seen_at=now)
         await machine_states.save(self._session, appliance_id, state)
         await machine_states.pin(self._session, appliance_id, key_protection=entry.key_protection)
+        if entry.invitation_id is not None:
+            await invitations.note_enrolled(self._session, entry.invitation_id, now=now)
 
 
 def read_key(request: bytes) -> ec.EllipticCurvePublicKey:

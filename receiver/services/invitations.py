@@ -59,6 +59,10 @@ class Invitations:
             trust_anchors=[anchor.public_bytes(Encoding.DER) for anchor in anchors],
         )
 
+    async def list_all(self) -> list[Invitation]:
+        """All invitations, oldest first; secrets are not among what is kept."""
+        return await invitations.list_all(self._session)
+
     async def withdraw(self, appliance: str) -> int:
         """Withdraw an appliance's open invitations, and with them enrollments that have not ended; say how many.
 
