@@ -39,6 +39,8 @@ from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, Enrol
 from appliance.wire.invitation import Invitation
 from appliance.wire.sealed_secrets import open_tenant_secrets
 
+SHORTEST_WAIT_SECONDS: Final = 1.0
+"""Whatever the receiver asks for."""
 FIRST_WAIT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 60.0
 """Somebody sits before it."""
@@ -104,7 +106,7 @@ class Enrollment:
                 return await self.run()
             except RetryableError as error:
                 asked = error.retry_after_seconds if isinstance(error, EnrollmentUnavailableError) else None
-                seconds = wait if asked is None else asked
+                seconds = wait if asked is None else max(asked, SHORTEST_WAIT_SECONDS)
                 tell(error, seconds)
             await self._clock.sleep(seconds)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)

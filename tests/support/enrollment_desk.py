@@ -123,7 +123,7 @@ class Desk:
     def invitation(self, url: str, *, appliance: str = APPLIANCE) -> Invitation:
         """What the installer is handed."""
         anchors = [self.root.certificate.public_bytes(Encoding.DER)]
-        return Invitation(1, url, appliance, TOKEN, self.now + DAY, anchors)
+        return Invitation(1, url, appliance, TOKEN, self.now.replace(microsecond=0) + DAY, anchors)
 
     def __call__(self, request: Request) -> Reply:
         """Answer, or fail as told."""
