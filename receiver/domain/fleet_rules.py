@@ -33,6 +33,12 @@ GRACE: Final = timedelta(minutes=10)
 """How long a request may be on its way, many times the appliance's own time limit for one."""
 APPROVAL_LIFETIME: Final = timedelta(days=7)
 """How long an administrator's yes to a return holds, and how long one that nobody repeats waits for it."""
+RETURN_BY_ITSELF: Final = timedelta(days=30)
+"""How long after its certificate's end an appliance comes back without an administrator.
+
+An outage of the receiver longer than a certificate's life must not cost every site a decision. A copy of a machine has
+as long, which shows as at a renewal: by the second key that follows the same one.
+"""
 _LEVELS: Final = (KeyProtection.FILE, KeyProtection.TPM, KeyProtection.TPM_MEASURED_BOOT)
 
 
@@ -124,6 +130,11 @@ def judge_renewal(
 def is_lowered(pinned: KeyProtection, *, offered: KeyProtection) -> bool:
     """Whether what guards the keys is weaker than what was pinned."""
     return _LEVELS.index(offered) < _LEVELS.index(pinned)
+
+
+def needs_approval(ended_at: datetime, *, now: datetime) -> bool:
+    """Whether an administrator must agree to the return of an appliance whose certificate ended then."""
+    return now - ended_at > RETURN_BY_ITSELF
 
 
 def is_approved(approved_at: datetime | None, *, now: datetime) -> bool:

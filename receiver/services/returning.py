@@ -1,8 +1,10 @@
 """Let an appliance come back whose certificate ended: it proves the old key, and an administrator approves.
 
-The administrator approves one key of the machine, so that nobody else can slip in after the approval; where two ask,
-neither is let in. What is proven is what the old certificate's holder knows: of a machine without a TPM a copy of the
-disk proves as much, which is why a person decides. From the approval on it goes as at an enrollment.
+Where the certificate ended only some weeks ago, nobody is asked: more often the receiver was away than the machine. The
+administrators are told in either case. One approves one key of the machine, so that nobody else can slip in after the
+approval; where two ask, neither is let in. What is proven is what the old certificate's holder knows: of a machine
+without a TPM a copy of the disk proves as much, which is why a person decides. From the approval on it goes as at an
+enrollment.
 """
 
 import hashlib
@@ -18,7 +20,7 @@ from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, Enrol
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_request import spki
 from receiver.domain.enrollment import LIFETIME, EnrollmentName, believe, spell_name
-from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, is_approved, judge_renewal
+from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, is_approved, judge_renewal, needs_approval
 from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError
 from receiver.ports import Clock
@@ -43,7 +45,7 @@ class ReturnDesk:
         self._clock = clock
 
     async def apply(self, request: EnrollmentRequest, *, returning: Return) -> EnrollmentAnswer:
-        """Take the wish to come back; once an administrator has approved it, give the challenge.
+        """Take the wish to come back; where no administrator is needed, or one has approved it, give the challenge.
 
         The first time that a key asks, the administrators are told.
 
@@ -101,6 +103,9 @@ class ReturnDesk:
             await security_events.add(
                 self._session, EventKind.RETURN_REQUESTED, appliance_id=registration.appliance_id, at=now
             )
+        if not needs_approval(registration.expires_at, now=now):
+            await machine_returns.approve(self._session, entry, at=now)
+            return True
         kept = await machine_returns.find(self._session, registration.appliance_id, public_key=applicant.public_key)
         return kept is not None and is_approved(kept.approved_at, now=now)
 

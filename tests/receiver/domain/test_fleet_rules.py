@@ -12,12 +12,14 @@ from appliance.wire.batch import KeyProtection
 from appliance.wire.problem import ProblemCode
 from receiver.domain.fleet_rules import (
     APPROVAL_LIFETIME,
+    RETURN_BY_ITSELF,
     GRACE,
     CertifiedKey,
     is_approved,
     is_lowered,
     judge_renewal,
     judge_use,
+    needs_approval,
 )
 from receiver.domain.security_event import ALARMS, DECISIONS, EventKind
 from receiver.errors import ProblemError
@@ -166,6 +168,12 @@ def test_anchors_are_lowered_in_one_direction() -> None:
 def test_an_approval_ends(approved_at: datetime | None, holds: bool) -> None:  # noqa: FBT001 - a table's column
     """An old yes is none."""
     assert is_approved(approved_at, now=START) is holds
+
+
+def test_an_absence_of_a_month_needs_nobody() -> None:
+    """An outage of the receiver for weeks costs no site a decision; a machine that was off for longer is one."""
+    assert not needs_approval(START - RETURN_BY_ITSELF, now=START)
+    assert needs_approval(START - RETURN_BY_ITSELF - SECOND, now=START)
 
 
 def test_every_kind_is_an_alarm_a_decision_or_neither() -> None:
