@@ -26,7 +26,7 @@ from appliance.errors import BufferFullError, RetryableError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.intake import FeedIntake, Translator
 from appliance.policy.rate_cap import RateCap
-from appliance.ports import CallBuffer, Clock, MachineIdentity, MachineWitness, SecretBytes, Uplink
+from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Uplink
 from appliance.pseudonymization.call import CallEncoder
 from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
@@ -48,6 +48,7 @@ T = TypeVar("T")
 POLL_SECONDS: Final = 0.5
 """How often an idle feed is looked at: the status of its folder and of the files read last, a read of a kilobyte."""
 STATUS_SECONDS: Final = 2.0
+BUFFER_FILE: Final = "buffer.db"
 ACCOUNT_SECONDS: Final = 60.0
 """How often the receiver is told of completeness, where something has changed."""
 
@@ -206,11 +207,6 @@ def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
     return secrets, anchor.key_protection
 
 
-def open_witness(settings: Settings) -> MachineWitness:
-    """What can be shown of this machine. Raises as ``open_secrets``."""
-    return witness_of(secrets_of(settings.appliance)[1])
-
-
 def open_translator(
     dialect: str,
     *,
@@ -237,6 +233,17 @@ def open_translator(
     return Translator(find_dialect(dialect), context, encoder)
 
 
+def buffer_settings(settings: Settings, identity: MachineIdentity, key_protection: KeyProtection) -> BufferSettings:
+    """Whose buffer it is and how large it may grow."""
+    return BufferSettings(
+        tenant=identity.tenant,
+        appliance=identity.appliance,
+        key_protection=key_protection,
+        cap_bytes=settings.buffer.cap_mib * 2**20,
+        batch_records=settings.buffer.batch_records,
+    )
+
+
 def open_buffer(
     settings: Settings, identity: MachineIdentity, masters: Mapping[int, SecretBytes], key_protection: KeyProtection
 ) -> tuple[SqliteBuffer, Salvage | None]:
@@ -246,15 +253,9 @@ def open_buffer(
         BufferUnusableError: held by another process, or of another appliance.
     """
     buffer, saved = open_or_salvage(
-        settings.appliance.state_directory / "buffer.db",
+        settings.appliance.state_directory / BUFFER_FILE,
         masters=masters,
-        settings=BufferSettings(
-            tenant=identity.tenant,
-            appliance=identity.appliance,
-            key_protection=key_protection,
-            cap_bytes=settings.buffer.cap_mib * 2**20,
-            batch_records=settings.buffer.batch_records,
-        ),
+        settings=buffer_settings(settings, identity, key_protection),
     )
     if saved is not None:
         _LOG.error("buffer=salvaged batches=%d records=%d refused=%d", saved.batches, saved.records, saved.refused)
@@ -361,7 +362,8 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
-    secrets, key_protection = open_secrets(settings)
+    secrets, anchor = secrets_of(settings.appliance)
+    key_protection = anchor.key_protection
     identities = FileIdentityStore(secrets, clock)
     identity = identities.load()
     keys = BufferKeys(secrets, clock)
@@ -376,7 +378,7 @@ async def run(settings: Settings) -> None:
             _LOG.info("appliance=%s feeds=%d key_protection=%s", identity.appliance, len(feeds), key_protection)
             renewal = Renewal(
                 store=identities,
-                witness=open_witness(settings),
+                witness=witness_of(anchor),
                 open_desk=lambda current: machine_desk(settings.receiver.url, current, clock),
                 user=uplink,
                 run=appliance.on_buffer_thread,

@@ -12,6 +12,12 @@ _PRIMARY: Final = 0xFF
 """An extended result code has the primary one in its lowest byte."""
 
 
+def is_in_use(error: BufferUnusableError) -> bool:
+    """Whether another process holds the database, and nothing is wrong with it."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) & _PRIMARY
+    return code == sqlite3.SQLITE_BUSY
+
+
 @contextmanager
 def named_errors() -> Iterator[None]:
     """Turn SQLite's errors into the buffer's.

@@ -14,6 +14,8 @@ from appliance.cli.inspect import buffer, dialects, status
 from appliance.cli.keep import drain, fsck, rekey
 from appliance.cli.operate import run
 from appliance.cli.preview import preview
+from appliance.cli.secrets import escrow, restore, rewrap, settings_group
+from appliance.cli.selftest import selftest
 from appliance.errors import ApplianceError, SettingsError
 
 
@@ -23,7 +25,19 @@ def cli() -> None:
     """Read call detail records, replace every number by a pseudonym, ship the rest."""
 
 
-for command in (preview, dialects, run, enroll, status, buffer):
+for command in (
+    preview,
+    dialects,
+    settings_group,
+    enroll,
+    run,
+    status,
+    selftest,
+    buffer,
+    rewrap,
+    escrow,
+    restore,
+):
     cli.add_command(command)
 for command in (fsck, drain, rekey):
     buffer.add_command(command)

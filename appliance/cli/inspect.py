@@ -1,5 +1,6 @@
 """Commands that only look: ``dialects``, ``status``, ``buffer stats``."""
 
+from pathlib import Path
 
 import click
 import msgspec
@@ -7,15 +8,17 @@ import msgspec
 from appliance.buffer.inspection import open_stats
 from appliance.cdr.dialects import DIALECTS
 from appliance.cli.account_lines import account_line
-from appliance.cli.anchor_words import PROTECTION_WORDS
-from appliance.cli.settings_option import with_settings
+from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
+from appliance.cli.settings_option import with_settings, with_state_directory
 from appliance.clock import SystemClock
 from appliance.errors import BufferUnusableError
 from appliance.ports import BufferStats
+from appliance.sealing.secrets_status import SecretsStatus, read_secrets_status
 from appliance.settings import Settings
 from appliance.status import FeedStatus, Status, read_status
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For machines.")
+NO_ESCROW = "none was made: a lost TPM or disk would lose the tenant's secret for good; see `natalia-appliance escrow`"
 
 
 @click.command()
@@ -35,15 +38,16 @@ def dialects() -> None:
 
 
 @click.command()
-@with_settings
+@with_state_directory
 @AS_JSON
-def status(settings: Settings, *, as_json: bool) -> None:
+def status(directory: Path, *, as_json: bool) -> None:
     """Say how the appliance is: link, feeds, buffer, certificate."""
-    report = read_status(settings.appliance.state_directory)
+    report = read_status(directory)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        whole = msgspec.to_builtins(report) | {"secrets": read_secrets_status(directory)}
+        click.echo(msgspec.json.format(msgspec.json.encode(whole)).decode())
         return
-    for label, text in _status_lines(report):
+    for label, text in _status_lines(report, read_secrets_status(directory)):
         click.echo(f"{label:<14}{text}")
 
 
@@ -76,12 +80,14 @@ def _stats(settings: Settings) -> BufferStats:
         return read_status(directory).buffer
 
 
-def _status_lines(report: Status) -> list[tuple[str, str]]:
+def _status_lines(report: Status, secrets: SecretsStatus) -> list[tuple[str, str]]:
     age = int((SystemClock().now() - report.written_at).total_seconds())
     lines = [
         ("appliance", f"{report.appliance} (tenant {report.tenant}), version {report.version}"),
         ("reported", f"{age} s ago, running since {report.started_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("key anchor", PROTECTION_WORDS[report.key_protection]),
+        *(("not higher", sentence) for sentence in why_sentences(secrets.why_not_higher)),
+        ("escrow", _time(secrets.escrow_made_at) if secrets.escrow_made_at else NO_ESCROW),
         ("certificate", f"until {_time(report.certificate.valid_until)}"),
         ("last renewal", _time(report.certificate.renewed_at)),
         ("next renewal", f"{_time(report.certificate.planned_at)}{_because(report.certificate.last_problem)}"),
