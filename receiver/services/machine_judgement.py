@@ -34,14 +34,14 @@ class Shown(Struct, frozen=True):
     key_protection: KeyProtection
     facts: MachineFacts | None
     """None: a machine without a TPM."""
+    again: bool
+    """The same key was asked for before: the same evidence once more is a request that was sent again."""
 
 
 async def judge_machine(
     session: TenantSession, registration: Registration, shown: Shown, *, pinned: KeyProtection | None, now: datetime
 ) -> None:
     """Compare a machine with what its appliance showed before, and keep what it shows now.
-
-    The same evidence once more is a request that was sent again.
 
     Raises:
         ProblemError: ``anchor_lowered``; ``appliance_quarantined`` for a copy; ``unavailable`` for evidence that a
@@ -52,13 +52,12 @@ async def judge_machine(
     before = await machine_states.find(session, registration.appliance_id)
     if shown.facts is not None:
         await _require_sole(session, registration, shown.facts, now=now)
-        if before is not None and before.facts is not None and before.facts != shown.facts:
-            findings = compare(before.facts, shown.facts)
-            if findings and shown.at < before.seen_at:
-                raise _overtaken()
-            if findings:
-                kind = EventKind.MACHINE_CHANGED if _OTHER_MACHINE & set(findings) else EventKind.COUNTER_FELL
-                raise await keep_out(session, registration, kind, now=now, facts={"findings": " ".join(findings)})
+        findings = [] if before is None else _findings(before, shown)
+        if before is not None and findings and shown.at < before.seen_at:
+            raise _overtaken()
+        if findings:
+            kind = EventKind.MACHINE_CHANGED if _OTHER_MACHINE & set(findings) else EventKind.COUNTER_FELL
+            raise await keep_out(session, registration, kind, now=now, facts={"findings": " ".join(findings)})
     state = MachineState(key_protection=shown.key_protection, facts=shown.facts, seen_at=shown.at)
     await machine_states.save(session, registration.appliance_id, state)
     if shown.key_protection is not pinned:
@@ -95,6 +94,12 @@ async def require_unheld(
         await fleet.set_state(session, own, ApplianceState.QUARANTINED)
     await alarm_once(session, EventKind.MACHINE_HELD_TWICE, appliance_id=own, now=now, facts={"held_by": holder.hex})
     raise _recorded(quarantined())
+
+
+def _findings(before: MachineState, shown: Shown) -> list[CloneFinding]:
+    if before.facts is None or shown.facts is None or (shown.again and before.facts == shown.facts):
+        return []
+    return compare(before.facts, shown.facts)
 
 
 async def _require_sole(

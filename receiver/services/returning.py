@@ -9,7 +9,7 @@ enrollment.
 
 import hashlib
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,14 +20,15 @@ from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, Enrol
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_request import spki
 from receiver.domain.enrollment import LIFETIME, EnrollmentName, believe, spell_name
-from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, is_approved, judge_renewal, needs_approval
+from receiver.domain.fleet_rules import ApplianceState, is_approved, needs_approval
 from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError
 from receiver.ports import Clock
 from receiver.services.enrollment import Applicant, EnrollmentDesk, read_key
+from receiver.services.key_judgement import judge_key
 from receiver.services.machine_certificates import MachineClaim, not_admitted, read_claim
 from receiver.services.machine_judgement import Shown, judge_machine
-from receiver.services.quarantine import keep_out, quarantined
+from receiver.services.quarantine import quarantined
 from receiver.storage import enrollments, fleet, machine_certificates, machine_returns, security_events
 from receiver.storage.enrollments import Enrollment
 from receiver.storage.machine_certificates import Registration
@@ -74,26 +75,14 @@ class ReturnDesk:
             invitation_id=None,
             expires_at=at + LIFETIME,
         )
-        await self._judge_key(claim, registration, asked=applicant.public_key)
-        shown = Shown(at=at, key_protection=request.key_protection, facts=facts)
-        await judge_machine(self._session, registration, shown, pinned=standing.key_protection, now=self._clock.now())
+        now = self._clock.now()
+        before = await enrollments.find_by_key(self._session, applicant.public_key)
+        await judge_key(self._session, registration, claim, asked=applicant.public_key, at=at, now=now)
+        shown = Shown(at=at, key_protection=request.key_protection, facts=facts, again=before is not None)
+        await judge_machine(self._session, registration, shown, pinned=standing.key_protection, now=now)
         if await self._is_approved(registration, applicant, predecessor=claim.public_key):
             return await self._enrollment.admit(applicant)
-        return await self._wait(applicant)
-
-    async def _judge_key(self, claim: MachineClaim, registration: Registration, *, asked: bytes) -> None:
-        now = self._clock.now()
-        finding = None
-        if await fleet.holder_of_key(self._session, asked, besides=registration.appliance_id) is not None:
-            finding = EventKind.MACHINE_HELD_TWICE
-        else:
-            mine = CertifiedKey(claim.public_key, registration.predecessor, registration.first_used_at)
-            related = await machine_certificates.related_keys(
-                self._session, registration.appliance_id, mine, asked=asked
-            )
-            finding = judge_renewal(mine, related, asked=asked, at=now)
-        if finding is not None:
-            raise await keep_out(self._session, registration, finding, now=now)
+        return await self._wait(applicant, enrollment_id=uuid4() if before is None else before.enrollment_id)
 
     async def _is_approved(self, registration: Registration, applicant: Applicant, *, predecessor: bytes) -> bool:
         """Keep that a key asks, and say what the administrators said."""
@@ -109,10 +98,9 @@ class ReturnDesk:
         kept = await machine_returns.find(self._session, registration.appliance_id, public_key=applicant.public_key)
         return kept is not None and is_approved(kept.approved_at, now=now)
 
-    async def _wait(self, applicant: Applicant) -> EnrollmentAnswer:
-        before = await enrollments.find_by_key(self._session, applicant.public_key)
+    async def _wait(self, applicant: Applicant, *, enrollment_id: UUID) -> EnrollmentAnswer:
         entry = Enrollment(
-            enrollment_id=uuid4() if before is None else before.enrollment_id,
+            enrollment_id=enrollment_id,
             public_key=applicant.public_key,
             appliance=applicant.appliance,
             invitation_id=None,
@@ -123,7 +111,7 @@ class ReturnDesk:
         )
         await enrollments.save(self._session, entry)
         return EnrollmentAnswer(
-            enrollment=spell_name(EnrollmentName(self._session.tenant_id, entry.enrollment_id)),
+            enrollment=spell_name(EnrollmentName(self._session.tenant_id, enrollment_id)),
             tenant=str(self._session.tenant_id),
             appliance=applicant.appliance,
             state=EnrollmentState.WAITING,
