@@ -1,15 +1,12 @@
 """A machine becomes an appliance: over real TLS, with real sealed files, and whatever goes wrong on the way."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from appliance.enrollment import Enrollment
 from appliance.errors import (
     AlreadyEnrolledError,
     AnchorLoweredError,
@@ -23,82 +20,20 @@ from appliance.errors import (
     InvitationUsedError,
     QuarantinedError,
     RetryableError,
-    SealDiskError,
     TenantSecretConflictError,
     WrongMachineError,
 )
-from appliance.identity.file_identity import IDENTITY, PENDING_KEY, FileIdentityStore
-from appliance.ports import MachineIdentity, SecretBytes
-from appliance.sealing.file_sealer import FileSealer
-from appliance.sealing.file_witness import FileWitness
-from appliance.sealing.secret_store import SecretStore
-from appliance.sealing.tenant_key import TENANT_KEY, TenantKeyStore, install_tenant_key, load_tenant_key
-from appliance.uplink.est_desk import EstDesk
+from appliance.identity.file_identity import IDENTITY, PENDING_KEY
+from appliance.sealing.tenant_key import TENANT_KEY, install_tenant_key, load_tenant_key
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import EnrollmentAnswer, FileEvidence, HpkeChallenge, TenantSecrets
 from appliance.wire.problem import ProblemCode
+from tests.support.enrolling_machine import NOW, Machine, NowClock, complete
 from tests.support.enrollment_desk import SECRETS, TOKEN, Desk, key_of
-from tests.support.fake_clock import FakeClock
-from tests.support.mortal_disk import MortalDisk, PowerCut, full_disk
 from tests.support.tls_peer import APPLIANCE, DAY, TENANT, Authority, TlsPeer, reply, server_context
 
 OTHER_SECRETS = TenantSecrets(1, bytes(32))
 OTHER_TENANT = "00000000-0000-4000-8000-000000000000"
-NOW = datetime.now(UTC)
-"""OpenSSL judges the receiver's certificate by the real clock, so the test's clock begins there."""
-
-
-class NowClock(FakeClock):
-    """Begins now; passes only while somebody sleeps on it."""
-
-    def now(self) -> datetime:
-        return NOW + timedelta(seconds=self.monotonic())
-
-
-@dataclass
-class Machine:
-    """A machine with its disk; every call of ``enroll`` is a start of the command."""
-
-    folder: Path
-    clock: NowClock
-
-    def store(self, disk: MortalDisk | None = None) -> SecretStore:
-        """Its sealed secrets."""
-        sealer = FileSealer(SecretBytes(bytes(range(32))))
-        return SecretStore(self.folder / "secrets", sealer, disk=(disk or MortalDisk()).disk())
-
-    def identities(self) -> FileIdentityStore:
-        """Its identity."""
-        return FileIdentityStore(self.store(), self.clock)
-
-    async def enroll(
-        self, desk: Desk, peer: TlsPeer, *, disk: MortalDisk | None = None, appliance: str = APPLIANCE
-    ) -> MachineIdentity:
-        """Run the use case once."""
-        async with self.door(desk, peer) as door:
-            return await self.enrollment(desk, door, disk=disk, appliance=appliance).run()
-
-    def door(self, desk: Desk, peer: TlsPeer) -> EstDesk:
-        """The way to the desk."""
-        return EstDesk.for_newcomer(peer.url, desk.root.pem, self.clock)
-
-    def enrollment(
-        self, desk: Desk, door: EstDesk, *, disk: MortalDisk | None = None, appliance: str = APPLIANCE
-    ) -> Enrollment:
-        """The use case."""
-        store = self.store(disk)
-        return Enrollment(
-            invitation=desk.invitation("https://127.0.0.1", appliance=appliance),
-            identities=FileIdentityStore(store, self.clock),
-            tenant_keys=TenantKeyStore(store),
-            witness=FileWitness(),
-            desk=door,
-            clock=self.clock,
-        )
-
-    def names(self) -> list[str]:
-        """What is sealed on its disk."""
-        return self.store().names()
 
 
 @pytest.fixture
@@ -149,52 +84,6 @@ async def test_the_request_says_what_the_machine_has_to_say(machine: Machine, de
     assert asked.evidence == FileEvidence()
     assert asked.returning is None
     assert key_of(asked.request) == desk.owner
-
-
-FEWEST_STEPS = 14
-"""Mark, secret and identity: write, fsync, rename and fsync of the folder each; then the mark and the key go."""
-FAULTS = [None, ("before", "apply"), ("after", "apply"), ("before", "enroll"), ("after", "enroll")]
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: "no fault" if fault is None else " ".join(fault))
-@pytest.mark.parametrize("full", [False, True], ids=["power cut", "full disk"])
-async def test_whatever_is_lost_or_cut_off_a_repeat_completes(
-    tmp_path: Path, fault: tuple[str, str] | None, *, full: bool
-) -> None:
-    """An answer is lost, then the disk ends at each step of all writing: one identity of one key, one secret."""
-    cuts = 0
-    while await disturbed(tmp_path / str(cuts), fault, cuts, full=full):
-        cuts += 1
-    assert cuts >= FEWEST_STEPS
-
-
-async def disturbed(folder: Path, fault: tuple[str, str] | None, step: int, *, full: bool) -> bool:
-    """Enrol with a fault and then with a disk that ends at ``step``, and complete it; whether the disk ended."""
-    desk, machine = Desk(NOW, fault=fault), Machine(folder, NowClock())
-    disk = MortalDisk(step, error=full_disk() if full else None)
-    async with desk.peer() as peer:
-        if fault is not None:
-            with pytest.raises(EnrollmentUnavailableError):
-                await machine.enroll(desk, peer)
-        with suppress(SealDiskError if full else PowerCut):
-            await machine.enroll(desk, peer, disk=disk)
-        await complete(machine, desk, peer)
-    return disk.ended
-
-
-async def complete(machine: Machine, desk: Desk, peer: TlsPeer) -> None:
-    """Repeat the command, as whoever reads its hint would; all of the outcome must hold."""
-    try:
-        await machine.enroll(desk, peer)
-    except AlreadyEnrolledError:
-        assert desk.issued
-    identity = machine.identities().load()
-    assert (identity.tenant, identity.appliance) == (TENANT, APPLIANCE)
-    assert load_tenant_key(machine.store()) == SECRETS
-    assert desk.keys_certified == 1
-    assert [name for name in machine.names() if name != PENDING_KEY] == [IDENTITY, TENANT_KEY]
-    with pytest.raises(AlreadyEnrolledError):
-        await machine.enroll(desk, peer)
 
 
 async def test_an_enrolled_machine_asks_nothing(machine: Machine, desk: Desk, peer: TlsPeer) -> None:
@@ -288,25 +177,6 @@ async def test_the_same_secret_restored_before_is_none(machine: Machine, desk: D
     install_tenant_key(machine.store(), SECRETS)
     await machine.enroll(desk, peer)
     assert load_tenant_key(machine.store()) == SECRETS
-
-
-async def test_a_machine_left_half_enrolled_can_go_to_another_tenant(
-    machine: Machine, desk: Desk, peer: TlsPeer
-) -> None:
-    """The power went when the first tenant's secret was kept, and the certificate not yet."""
-    whole = MortalDisk()
-    await Machine(machine.folder / "other", machine.clock).enroll(desk, peer, disk=whole)
-    for step in range(whole.steps):
-        here = Machine(machine.folder / str(step), machine.clock)
-        desk.owner = None
-        with pytest.raises(PowerCut):
-            await here.enroll(desk, peer, disk=MortalDisk(step))
-        if IDENTITY in here.names():
-            continue
-        other = Desk(NOW, secrets=OTHER_SECRETS)
-        async with other.peer() as others:
-            await here.enroll(other, others)
-        assert load_tenant_key(here.store()) == OTHER_SECRETS
 
 
 def without_challenge(answer: EnrollmentAnswer) -> EnrollmentAnswer:

@@ -1,5 +1,6 @@
-"""A disk whose power goes at a chosen step, for code that writes through ``sealing.durable.Disk``."""
+"""A disk whose power goes, or which is full, from a chosen step on, for what writes through ``sealing.durable``."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,12 +11,19 @@ class PowerCut(BaseException):
     """The machine is off: no handler of the product sees it."""
 
 
-class MortalDisk:
-    """Counts the steps of a disk; at step ``cut_at`` the power goes, in the middle of it if it is a write."""
+def full_disk() -> OSError:
+    """What a full disk says."""
+    return OSError(errno.ENOSPC, "No space left on device")
 
-    def __init__(self, cut_at: int | None = None) -> None:
+
+class MortalDisk:
+    """Counts the steps of a disk; from step ``cut_at`` on each ends with ``error``, a write in the middle of it."""
+
+    def __init__(self, cut_at: int | None = None, *, error: BaseException | None = None) -> None:
         self._left = cut_at
+        self._error = error or PowerCut()
         self.steps = 0
+        self.ended = False
 
     def disk(self) -> Disk:
         """The system calls."""
@@ -23,7 +31,8 @@ class MortalDisk:
 
     def _step(self) -> None:
         if self._left == self.steps:
-            raise PowerCut
+            self.ended = True
+            raise self._error
         self.steps += 1
 
     def _write(self, file: int, content: bytes) -> int:
