@@ -174,8 +174,10 @@ class MachineCertificates:
         standing = await fleet.lock(self._session, name)
         if standing is None:
             appliance_id = uuid4()
-            await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now)
-            return appliance_id
+            if await appliances.add(self._session, appliance_id=appliance_id, name=name, now=now):
+                return appliance_id
+            # Another of that name was added meanwhile, and is committed: now there is one to find.
+            return await self._ensure_appliance(name, key=key, now=now)
         appliance_id = standing.appliance_id
         if standing.state is ApplianceState.QUARANTINED:
             raise quarantined()

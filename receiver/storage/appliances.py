@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from appliance.wire.batch import HighWater, KeyProtection
 from receiver.domain.high_water import START
@@ -19,12 +20,16 @@ async def find_id(session: TenantSession, name: str) -> UUID | None:
     return found
 
 
-async def add(session: TenantSession, *, appliance_id: UUID, name: str, now: datetime) -> None:
-    """Add an appliance that has delivered nothing."""
+async def add(session: TenantSession, *, appliance_id: UUID, name: str, now: datetime) -> bool:
+    """Add an appliance that has delivered nothing; false if another of that name was added meanwhile."""
     identity = {"tenant_id": session.tenant_id, "appliance_id": appliance_id}
-    await session.execute(insert(appliance).values(**identity, name=name, created_at=now))
+    added = insert(appliance).values(**identity, name=name, created_at=now)
+    added = added.on_conflict_do_nothing(index_elements=["tenant_id", "name"])
+    if (await session.execute(added.returning(appliance.c.appliance_id))).first() is None:
+        return False
     progress = insert(ingest_progress).values(**identity, epoch=START.epoch, sequence=START.sequence)
     await session.execute(progress)
+    return True
 
 
 async def high_water(session: TenantSession, appliance_id: UUID, *, lock: bool = False) -> HighWater:
