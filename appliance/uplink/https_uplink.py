@@ -67,7 +67,7 @@ class HttpsUplink:
         self._appliance = identity.appliance
         self._clock = clock
         self._timeout = aiohttp.ClientTimeout(total=total_timeout_seconds, connect=connect_timeout_seconds)
-        self._connections = Connections(identity, self._timeout)
+        self._connections = self._connect(identity)
         self._certificate_refused = False
 
     @property
@@ -98,7 +98,7 @@ class HttpsUplink:
             UplinkUntrustedError: by its trust anchors the receiver is not ours; the one before stays in use.
             UplinkUnavailableError, UplinkError: there was no sound answer; the new one is in use.
         """
-        fresh = Connections(identity, self._timeout)
+        fresh = self._connect(identity)
         try:
             await self._ask_high_water(fresh)
         except (UplinkUnavailableError, UplinkError) as error:
@@ -111,6 +111,9 @@ class HttpsUplink:
             await fresh.aclose()
             raise
         await self._go_over(fresh)
+
+    def _connect(self, identity: MachineIdentity) -> Connections:
+        return Connections(identity, self._timeout)
 
     async def _go_over(self, fresh: Connections) -> None:
         before, self._connections = self._connections, fresh
