@@ -28,7 +28,7 @@ from receiver.tls_context import CurrentContext, PeerCertificateProtocol, curren
 
 _LOG: Final = logging.getLogger("receiver")
 _GRACE_SECONDS: Final = 10
-_FOLLOW_SECONDS: Final = 5.0
+_FOLLOW_SECONDS: Final = 2.0
 """How late a change of the authority is at most; a look costs one millisecond."""
 _HINT: Final = "See /openapi.json for the paths, methods and parameters."
 _HTTP_PROBLEMS: Final = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED}

@@ -1,5 +1,6 @@
 """An authority through its rollovers, what it issues, and OpenSSL's own program to judge it."""
 
+import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from receiver.domain.certificate_profile import machine_builder, server_builder
 from receiver.domain.machine_name import MachineName
+from receiver.kms.durable import replace_private
 from receiver.kms.local_authority import LocalFileAuthority
 from receiver.kms.local_rollover import LocalRollover
 
@@ -52,6 +54,15 @@ def roll_over(folder: Path, *, times: int = 1, start: datetime = START, every: t
         now += every / 2
         rollover.switch(now=now)
     return now
+
+
+def bring_date_forward(folder: Path) -> None:
+    """Let the date of retirement have come: the ledger is edited, for want of two months."""
+    ledger = folder / "authority.json"
+    past = f"{datetime.now(tz=UTC) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+    edited, count = re.subn(r'(?<="retire_from":")[^"]+', past, ledger.read_text())
+    assert count == 1
+    replace_private(ledger, edited.encode())
 
 
 def openssl_verify(

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from receiver.cli import main
 from receiver.kms.local_authority import LocalFileAuthority
 from receiver.settings import StateFolder, ensure_settings
+from tests.receiver.authorities import bring_date_forward
 
 _LINE = re.compile(
     r"(\d+)\t(announced|issuing|outgoing)\troot until \d{4}-\d\d-\d\d\tissuing until \d{4}-\d\d-\d\d"
@@ -90,18 +91,9 @@ def test_a_generation_is_retired_when_its_date_has_come(operator: Operator) -> N
     """Retire names what went."""
     operator.run("announce")
     operator.run("switch")
-    bring_date_forward(operator.state)
+    bring_date_forward(operator.state.authority_folder)
     assert operator.run("retire") == ["generation 1 retired"]
     assert [_read(line)[0] for line in operator.run("show")] == ["2"]
-
-
-def bring_date_forward(state: StateFolder) -> None:
-    """Let the date of retirement have come: the file is edited, for want of two months."""
-    ledger = state.authority_folder / "authority.json"
-    past = f"{datetime.now(tz=UTC) - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-    edited, count = re.subn(r'(?<="retire_from":")[^"]+', past, ledger.read_text())
-    assert count == 1
-    ledger.write_text(edited)
 
 
 def test_the_root_keys_are_taken_offline(operator: Operator, tmp_path: Path) -> None:
