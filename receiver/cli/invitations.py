@@ -83,9 +83,9 @@ def _line(entry: KeptInvitation, *, now: datetime) -> str:
 def _receiver_url(context: ProcessContext, *, url: str | None, port: int) -> str:
     """Give where machines go; a name that the server certificate does not hold would be refused by each of them."""
     hosts = [host.lower() for host in load_settings(context.state).hosts]
-    shown = url or f"https://{f'[{hosts[0]}]' if ':' in hosts[0] else hosts[0]}:{port}"
+    default = f"https://{f'[{hosts[0]}]' if ':' in hosts[0] else hosts[0]}:{port}"
     try:
-        receiver = msgspec.convert(shown, ReceiverUrl)
+        receiver = msgspec.convert(default if url is None else url, ReceiverUrl)
         parts = urlsplit(receiver)
         # An address or a port that is none shows itself when it is asked for.
         host, _ = parts.hostname, parts.port
