@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from appliance.errors import IdentityMismatchError
 from appliance.ports import MachineIdentity, SecretBytes
-from appliance.tls_context import client_context
+from appliance.tls_context import client_context, newcomer_context
 from tests.support.tls_peer import DAY, Authority, TlsPeer, key_pem, reply, server_context
 
 AUTHORITY = Authority()
@@ -169,3 +169,23 @@ def test_the_key_leaves_no_open_file_behind() -> None:
     with pytest.raises(IdentityMismatchError):
         client_context(damaged(private_key=SecretBytes(b"")))
     assert sorted(item.name for item in Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_newcomer_speaks_as_strictly_as_an_appliance() -> None:
+    """It lacks nothing but the certificate of its own."""
+    newcomer, appliance = newcomer_context(AUTHORITY.pem), client_context(AUTHORITY.identity())
+    for context in (newcomer, appliance):
+        assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+        assert context.check_hostname
+        assert context.verify_mode is ssl.CERT_REQUIRED
+        assert context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert newcomer.get_ciphers() == appliance.get_ciphers()
+    assert newcomer.options == appliance.options
+    assert newcomer.get_ca_certs(binary_form=True) == [AUTHORITY.certificate.public_bytes(Encoding.DER)]
+
+
+@pytest.mark.parametrize("anchors", [b"", b"no PEM", "café".encode()], ids=["empty", "no PEM", "no ASCII"])
+def test_a_newcomer_trusts_nothing_that_is_no_certificate(anchors: bytes) -> None:
+    """Its own error."""
+    with pytest.raises(IdentityMismatchError):
+        newcomer_context(anchors)

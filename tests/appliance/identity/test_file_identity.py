@@ -225,6 +225,13 @@ def test_trust_anchors_are_replaced_alone(store: FileIdentityStore) -> None:
     assert store.revert().trust_anchors == AUTHORITY.pem
 
 
+def test_the_same_trust_anchors_change_nothing(store: FileIdentityStore) -> None:
+    """They are announced every day; there is no identity before to go back to."""
+    enrolled(store)
+    assert store.trust(AUTHORITY.pem + AUTHORITY.pem).trust_anchors == AUTHORITY.pem
+    assert store.previous() is None
+
+
 def test_what_is_no_trust_anchor_changes_nothing(store: FileIdentityStore) -> None:
     """``trust_anchors`` says what is one."""
     enrolled(store)
