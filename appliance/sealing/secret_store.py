@@ -66,7 +66,11 @@ class SecretStore:
             blob = self._read(self._path(name), name)
             secret = self._sealer.unseal(blob, purpose=name)
         except _DAMAGE as error:
-            return self._open_previous(name, error)
+            before = self._open_previous(name)
+            if before is None:
+                raise
+            _LOG.warning("secret=%s code=%s opened=previous", name, error.code)
+            return before
         self._confirm(name, blob)
         return secret
 
@@ -183,18 +187,16 @@ class SecretStore:
             if previous.exists() and previous.read_bytes() != blob:
                 remove_file(previous, disk=self._disk)
 
-    def _open_previous(self, name: str, error: SealingError) -> SecretBytes:
-        """Open the blob before a damaged one; ``error`` says what is wrong with that, and is raised if there is none.
+    def _open_previous(self, name: str) -> SecretBytes | None:
+        """Open the blob before; None if there is none, or a damaged one.
 
         Raises:
-            SealingError: neither opens.
+            SealingError: its sealer refuses it for another reason.
         """
         try:
-            secret = self._sealer.unseal(self._read(self._path(name, PREVIOUS), name), purpose=name)
+            return self._sealer.unseal(self._read(self._path(name, PREVIOUS), name), purpose=name)
         except _DAMAGE:
-            raise error from None
-        _LOG.warning("secret=%s code=%s opened=previous", name, error.code)
-        return secret
+            return None
 
     def _read(self, path: Path, name: str, *, from_disk: bool = False) -> bytes:
         try:
