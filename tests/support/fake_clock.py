@@ -8,11 +8,12 @@ from tests.support.records import START
 class FakeClock:
     """Implements ``appliance.ports.Clock`` and remembers each sleep."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: datetime = START) -> None:
+        self.start = start
         self.slept: list[float] = []
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.monotonic())
+        return self.start + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         return sum(self.slept)

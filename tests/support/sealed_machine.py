@@ -4,7 +4,6 @@ import gc
 import io
 import os
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.cli import main
-from appliance.clock import SystemClock
 from appliance.errors import SealedSecretMissingError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import BufferStats
@@ -24,6 +22,7 @@ from appliance.status import CertificateStatus, LinkStatus, Status, write_status
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import TENANT_SECRET_BYTES, TenantSecrets
 from tests.support.appliance_process import SETTINGS
+from tests.support.fake_clock import FakeClock
 from tests.support.records import START
 from tests.support.tls_peer import APPLIANCE, DAY, TENANT, Authority
 
@@ -73,13 +72,13 @@ class Machine:
         """The sealed secrets; while somebody holds them they are not moved."""
         return secrets_of(self.settings.appliance)[0]
 
-    def enroll(self, authority: Authority, *, valid: tuple[timedelta, timedelta] = (-DAY, DAY)) -> TenantSecrets:
-        """Give it a certificate and a tenant secret, as an enrollment does."""
+    def enroll(self, authority: Authority) -> TenantSecrets:
+        """Give it a certificate and a tenant secret, as an enrollment at the authority's time does."""
         secrets = self.secrets
-        store = FileIdentityStore(secrets, SystemClock())
+        store = FileIdentityStore(secrets, FakeClock(authority.now))
         key = x509.load_der_x509_csr(store.propose().request()).public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        chain = authority.issue_machine(key, valid=valid)
+        chain = authority.issue_machine(key)
         store.accept(chain, trust_anchors=authority.pem, tenant=TENANT, appliance=APPLIANCE)
         with suppress(SealedSecretMissingError):
             return load_tenant_key(secrets)
