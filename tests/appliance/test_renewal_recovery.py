@@ -16,7 +16,7 @@ from appliance.renewal import LOOK_AROUND_SECONDS, RETURN_AFTER, leaf_of
 from appliance.wire.enrollment import EnrollmentAnswer
 from appliance.wire.problem import ProblemCode
 from tests.support.enrollment_desk import key_of, refusal
-from tests.support.mortal_disk import MortalDisk, PowerCut, full_disk
+from tests.support.cut_disk import MortalDisk, PowerCut, full_disk
 from tests.support.renewal_desk import ANCHORS, APPLY, ENROLL, RENEW, USE, RenewalDesk
 from tests.support.renewing_machine import DUE, ENDED, FRESH, HOUR, RenewingMachine
 from tests.support.tls_peer import DAY, Authority, reply
@@ -67,7 +67,7 @@ async def test_a_power_cut_at_any_step_of_the_disk_costs_no_more_than_a_try(mach
 
 
 async def test_a_disk_that_is_full_at_any_step_changes_nothing_until_there_is_room(machine: RenewingMachine) -> None:
-    """The uplink goes on meanwhile; the disk's refusal is said."""
+    """The uplink goes on meanwhile; the disk's refusal is said. Then somebody makes room."""
     refusals = set()
     for step in count():
         machine.enroll(DUE)
@@ -75,6 +75,7 @@ async def test_a_disk_that_is_full_at_any_step_changes_nothing_until_there_is_ro
         async with machine.running(disk=disk) as running:
             refusals.add(await running.step())
             await running.uplink.high_water()
+            disk._left = None
             assert await running.step() is None
         await settle(machine)
         if not disk.ended:
