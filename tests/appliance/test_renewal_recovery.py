@@ -15,8 +15,8 @@ from appliance.policy.back_off import LONGEST_RENEWAL_WAIT_SECONDS
 from appliance.renewal import LOOK_AROUND_SECONDS, RETURN_AFTER, leaf_of
 from appliance.wire.enrollment import EnrollmentAnswer
 from appliance.wire.problem import ProblemCode
-from tests.support.enrollment_desk import key_of, refusal
 from tests.support.cut_disk import MortalDisk, PowerCut, full_disk
+from tests.support.enrollment_desk import key_of, refusal
 from tests.support.renewal_desk import ANCHORS, APPLY, ENROLL, RENEW, USE, RenewalDesk
 from tests.support.renewing_machine import DUE, ENDED, FRESH, HOUR, RenewingMachine
 from tests.support.tls_peer import DAY, Authority, reply

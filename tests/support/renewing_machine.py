@@ -23,8 +23,8 @@ from appliance.sealing.file_witness import FileWitness
 from appliance.sealing.secret_store import SecretStore
 from appliance.uplink.https_uplink import HttpsUplink
 from appliance.uplink.machine_desk import machine_desk
-from tests.support.enrollment_desk import certify
 from tests.support.cut_disk import MortalDisk
+from tests.support.enrollment_desk import certify
 from tests.support.renewal_desk import RenewalDesk
 from tests.support.tls_peer import APPLIANCE, DAY, TENANT
 from tests.support.watching_peer import WatchingPeer
