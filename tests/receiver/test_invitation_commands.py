@@ -1,5 +1,6 @@
 """What the operator does with invitations: the file, the QR code, the list, the withdrawal."""
 
+import contextlib
 import io
 import stat
 from datetime import UTC, datetime, timedelta
@@ -70,10 +71,10 @@ def test_the_qr_code_holds_the_same(desk: Desk) -> None:
     assert max(map(len, drawn.getvalue().splitlines())) <= 100
 
 
-def test_the_file_is_named_after_the_appliance(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_named_after_the_appliance(desk: Desk, tmp_path: Path) -> None:
     """Without --out it lies in the folder that the operator stands in."""
-    monkeypatch.chdir(tmp_path)
-    result = desk.run("invite", "--name", "branch")
+    with contextlib.chdir(tmp_path):
+        result = desk.run("invite", "--name", "branch")
     assert result.exit_code == 0, result.output
     assert decode_invitation((tmp_path / "branch.invitation.toml").read_bytes()).appliance == "branch"
 

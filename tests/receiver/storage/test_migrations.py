@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 import receiver.migrations
 import receiver.schema.api_key
@@ -32,10 +33,14 @@ import receiver.schema.tenant
 import receiver.schema.tenant_secret
 from appliance.wire.batch import HighWater
 from receiver.cli import main
+from receiver.factory import initialise, migrate_database
 from receiver.schema.metadata import SCHEMA, metadata
+from receiver.settings import StateFolder
 from receiver.storage import appliances
-from receiver.storage.connection import SERVICE_ROLES, DatabaseRole, dsn_url, open_engine
+from receiver.storage.connection import DATABASE, SERVICE_ROLES, DatabaseRole, dsn_url, embedded_url, open_engine
+from receiver.storage.embedded_server import running_server
 from receiver.storage.migrate import migrate, newest_revision
+from receiver.storage.self_check import require_isolation
 from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.deliveries import client_context, open_client
 from tests.receiver.office import Office
@@ -133,6 +138,49 @@ async def test_a_database_of_the_first_release_is_brought_up(own_database: str) 
         async with tenant_session(engine, tenant_id=tenant) as session:
             assert await appliances.high_water(session, appliance) == HighWater(3, 7)
             assert await appliances.newest_report(session, appliance) == 0
+    finally:
+        await engine.dispose()
+
+
+async def test_a_receiver_without_the_newest_role_is_brought_up(tmp_path: Path) -> None:
+    """``migrate`` makes a role that a later release brings, and then its rights; what is stored stays."""
+    folder, tenant, appliance = tmp_path / "state", uuid4(), uuid4()
+    await initialise(folder, hosts=[], dsn=None)
+    with running_server(StateFolder.at(folder).postgres_folder) as socket_folder:
+        async with _engine("postgres", socket_folder, database="postgres") as superuser:
+            for statement in (
+                f"DROP DATABASE {DATABASE} WITH (FORCE)",
+                f"DROP ROLE {DatabaseRole.ENROLL}",
+                f"CREATE DATABASE {DATABASE} OWNER {DatabaseRole.OWNER}",
+            ):
+                await superuser.execute(text(statement))
+        async with _engine(DatabaseRole.OWNER.value, socket_folder) as owner:
+            await owner.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+            await owner.run_sync(_upgrade_to, "0002")
+            await owner.execute(text("SELECT set_config('natalia.tenant', :tenant, false)"), {"tenant": str(tenant)})
+            of_a_release_before = {"tenant": tenant, "appliance": appliance}
+            await owner.execute(text("INSERT INTO natalia.tenant VALUES (:tenant, 'one', now())"), of_a_release_before)
+            await owner.execute(
+                text("INSERT INTO natalia.appliance VALUES (:tenant, :appliance, 'hq', now())"), of_a_release_before
+            )
+        assert await migrate_database(folder) == newest_revision()
+        engine = open_engine(embedded_url(DatabaseRole.ENROLL.value, socket_folder=str(socket_folder)))
+        try:
+            await require_isolation(engine)
+            async with tenant_session(engine, tenant_id=tenant) as session:
+                kept = await session.execute(text("SELECT name, state, key_protection FROM natalia.appliance"))
+                assert kept.all() == [("hq", "active", None)]
+        finally:
+            await engine.dispose()
+
+
+@asynccontextmanager
+async def _engine(role: str, socket_folder: Path, *, database: str = DATABASE) -> AsyncIterator[AsyncConnection]:
+    """A connection that commits each statement."""
+    engine = open_engine(embedded_url(role, socket_folder=str(socket_folder), database=database))
+    try:
+        async with engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
     finally:
         await engine.dispose()
 
