@@ -1,10 +1,14 @@
 """The single door to ``ssl``: the server's TLS context, and the client certificate's way to the application.
 
-The context for new connections is replaced as a whole when certificate or roots change; open ones keep theirs.
-
 TLS 1.2 at least, with forward secrecy and AEAD only (RFC 9325). One port serves appliances, which prove a certificate
 of the machine CA, and API clients, which have none: a certificate is optional here and required where it matters
 (``dependencies.machine``), but one that is sent and does not verify ends the handshake.
+
+The context for new connections is replaced as a whole when certificate or roots change; open ones keep theirs.
+
+The groups of the key exchange are OpenSSL's own list: from 3.5 on it begins with X25519MLKEM768, and Python could only
+put one group alone in its place (``set_groups`` comes with 3.15). Its X448 and secp521r1 are more than Mozilla's
+profile "intermediate" names; all else holds to it.
 """
 
 import ssl
