@@ -137,9 +137,13 @@ class Swtpm:
 class Bus:
     """Everything that goes over the wire to a TPM, both ways; and a place to slip a command of one's own in."""
 
-    def __init__(self, port: int) -> None:
-        """Listen on ``port`` and the next."""
+    def __init__(self, tpm: Swtpm, port: int) -> None:
+        """Stand before ``tpm``, on ``port`` and the next."""
         self.port = port
+        self.commands = 0
+        """How many the clients have sent so far."""
+        self._tpm = tpm
+        self._cut: tuple[int, bool] | None = None
         self._recorded = bytearray()
         self._slipped_in: list[tuple[int, bytes]] = []
         self._lock = threading.Lock()
@@ -159,6 +163,10 @@ class Bus:
         """Send a whole command before the next ones with the code ``before``, as another program may at any time."""
         self._slipped_in += [(before, command)] * times
 
+    def cut_power(self, at: int, *, done: bool) -> None:
+        """Cut the TPM's power at its command ``at`` from now: before it, or once it was done but not answered."""
+        self._cut = (self.commands + at, done)
+
     def carry_commands(self, client: socket.socket, tpm: socket.socket) -> None:
         """Pass on commands and responses in turn, until one side ends."""
         while command := _message(client):
@@ -168,8 +176,16 @@ class Bus:
                 self._slipped_in.remove(due)
                 tpm.sendall(due[1])
                 _message(tpm)
+            if self._cut == (self.commands, False):
+                self._tpm.kill()
             tpm.sendall(command)
             response = _message(tpm)
+            if self._cut == (self.commands, True):
+                self._tpm.kill()
+                return
+            if not response:
+                return
+            self.commands += 1
             with self._lock:
                 self._recorded += command + response
             client.sendall(response)
@@ -181,7 +197,7 @@ def recorded_bus(tpm: Swtpm) -> Iterator[Bus]:
     with ExitStack() as stack:
         places = _Places()
         stack.callback(places.close)
-        bus = Bus(places.port)
+        bus = Bus(tpm, places.port)
         for place, carry in enumerate((bus.carry_commands, _carry)):
             listener = stack.enter_context(places.listen(place))
             thread = threading.Thread(target=_serve, args=(carry, listener, tpm.port + place))

@@ -172,7 +172,9 @@ def _salted(esapi: ESAPI, key: ESYS_TR, kind: TPM2_SE) -> ESYS_TR:
 def _flushed(esapi: ESAPI, handle: ESYS_TR) -> Iterator[ESYS_TR]:
     try:
         yield handle
-    finally:
-        # A TPM that went away has nothing to flush, and what went wrong before must stay the error.
+    except BaseException:
+        # A TPM that went away has nothing to flush, and what went wrong must stay the error.
         with suppress(TSS2_Exception):
             esapi.flush_context(handle)
+        raise
+    esapi.flush_context(handle)
