@@ -95,12 +95,13 @@ class Fleet:
             NothingQuarantinedError: nothing of it is quarantined.
         """
         standing = await self._lock(name)
+        if standing.state is ApplianceState.QUARANTINED:
+            # A newcomer: all of it is the copy.
+            return await self.revoke(name, reason=reason)
         revoked = await machine_certificates.revoke(
             self._session, standing.appliance_id, at=self._clock.now(), quarantined=True
         )
-        if standing.state is ApplianceState.QUARANTINED:
-            await fleet.set_state(self._session, standing.appliance_id, ApplianceState.REVOKED)
-        elif not revoked:
+        if not revoked:
             raise NothingQuarantinedError("nothing of the appliance is quarantined")
         await self._note(EventKind.REVOKED, standing, {"certificates": revoked, "reason": reason.value})
         return revoked
