@@ -8,7 +8,9 @@
 4. All are of one boot.
 
 It does not prove that the endorsement key is of the same TPM: the challenge does, which only that TPM opens for that
-attestation key (``tpm_credential``). It judges neither the PCRs' value nor an endorsement certificate's issuer.
+attestation key (``tpm_credential``). It does not tell a TPM from a program that plays one: a maker's certificate could,
+and a virtual TPM has none that leads to a public root; so what is pinned at the enrollment is what later evidence must
+come from. It judges neither the PCRs' value nor an endorsement certificate's issuer.
 """
 
 import hashlib

@@ -4,8 +4,10 @@ import os
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tpm2_pytss import TPM2_ALG, TPM2B_NV_PUBLIC, TPMA_NV, TPMS_NV_PUBLIC
 
 from appliance.sealing.vtpm.attestation import VtpmWitness
+from appliance.sealing.vtpm.connection import connected
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import TpmChallenge, TpmEvidence
 from receiver.domain.machine_evidence import verify_evidence
@@ -46,3 +48,14 @@ def challenge_for(evidence: TpmEvidence, *, name: bytes | None = None) -> TpmCha
     key = parse_endorsement_key(evidence.endorsement_key)
     own = verified(evidence).ak_name
     return make_credential(key, name=name or own, secret=SECRET, random=os.urandom)
+
+
+def define(tpm: Swtpm, index: int, attributes: str, *, size: int, content: bytes = b"") -> None:
+    """Put something into the TPM's memory, as another program might."""
+    with connected(tpm.tcti) as conversation:
+        public = TPMS_NV_PUBLIC(
+            nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=TPMA_NV.parse(attributes), dataSize=size
+        )
+        handle = conversation.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public))
+        for offset in range(0, len(content), 512):
+            conversation.esapi.nv_write(handle, content[offset : offset + 512], offset, auth_handle=handle)

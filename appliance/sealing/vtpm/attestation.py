@@ -119,10 +119,11 @@ class VtpmWitness:
     def _activate(self, challenge: TpmChallenge) -> SecretBytes:
         with connected(self._tcti, storage_key_name=self._storage_key_name) as tpm:
             _, template = _endorsement_template(tpm)
+            # The session first: its start needs a slot for the storage key, for a moment.
             with (
+                tpm.policy_session() as policy,
                 _primary(tpm, template) as (endorsement_key, _),
                 _primary(tpm, _attestation_template()) as (key, _),
-                tpm.policy_session() as policy,
             ):
                 tpm.esapi.policy_secret(
                     auth_handle=ESYS_TR.ENDORSEMENT, policy_session=policy, expiration=0, session1=tpm.session

@@ -14,48 +14,33 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 from tpm2_pytss import (
-    ESAPI,
     ESYS_TR,
     TPM2_ALG,
-    TPM2_CAP,
-    TPM2_PT,
-    TPM2B_NV_PUBLIC,
     TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
-    TPMA_NV,
-    TPML_DIGEST_VALUES,
-    TPMS_NV_PUBLIC,
-    TPMT_HA,
     TPMT_SIG_SCHEME,
-    TPMU_HA,
 )
 from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 
-from appliance.errors import (
-    TpmAuthorisationError,
-    TpmFailedError,
-    TpmMissingError,
-    TpmReplacedError,
-)
 from appliance.sealing.vtpm.attestation import VtpmWitness
 from appliance.sealing.vtpm.connection import connected
 from appliance.wire.batch import KeyProtection
-from appliance.wire.enrollment import COUNTER_INDEX, TpmChallenge, binding
+from appliance.wire.enrollment import binding
 from receiver.domain.machine_evidence import verify_evidence
 from receiver.domain.machine_facts import CloneFinding, compare
 from receiver.domain.tpm_public import parse_endorsement_key
 from receiver.errors import ProblemError
 from tests.support.attested import (
-    ENROLLMENT,
     OCCASION,
     PUBLIC_KEY,
-    challenge_for,
+    define,
     evidence_of,
     report,
     verified,
     witness_at,
 )
 from tests.support.swtpm import Swtpm
+from tests.support.tpm_sealing import extend
 
 P256_CERTIFICATE = 0x01C0000A
 KEPT = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign"
@@ -86,17 +71,6 @@ def p256_endorsement_key(tpm: Swtpm) -> ec.EllipticCurvePublicKey:
     key = parse_endorsement_key(public.publicArea.marshal()).key
     assert isinstance(key, ec.EllipticCurvePublicKey)
     return key
-
-
-def define(tpm: Swtpm, index: int, attributes: str, *, size: int, content: bytes = b"") -> None:
-    """Put something into the TPM's memory, as another program might."""
-    with connected(tpm.tcti) as conversation:
-        public = TPMS_NV_PUBLIC(
-            nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=TPMA_NV.parse(attributes), dataSize=size
-        )
-        handle = conversation.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public))
-        for offset in range(0, len(content), 512):
-            conversation.esapi.nv_write(handle, content[offset : offset + 512], offset, auth_handle=handle)
 
 
 def test_the_receiver_believes_a_tpm(tpm: Swtpm) -> None:
@@ -152,11 +126,10 @@ def test_two_tpms_have_nothing_in_common(tpm: Swtpm, tmp_path: Path) -> None:
 def test_a_quote_shows_what_was_booted(tpm: Swtpm) -> None:
     """The digest is over PCR 7 and 11, and changes with them."""
     assert report(tpm).pcr_digest == hashlib.sha256(bytes(64)).digest()
-    event = TPML_DIGEST_VALUES([TPMT_HA(hashAlg=TPM2_ALG.SHA256, digest=TPMU_HA(sha256=b"\1" * 32))])
     with connected(tpm.tcti) as conversation:
-        conversation.esapi.pcr_extend(ESYS_TR.PCR11, event)
-    extended = hashlib.sha256(bytes(32) + b"\1" * 32).digest()
-    assert report(tpm).pcr_digest == hashlib.sha256(bytes(32) + extended).digest()
+        kernel = extend(conversation, pcr=11)
+        firmware = extend(conversation, pcr=7)
+    assert report(tpm).pcr_digest == hashlib.sha256(firmware + kernel).digest()
 
 
 @pytest.mark.parametrize("again", [Swtpm.restart, Swtpm.cut_power], ids=["in order", "power cut"])
@@ -167,17 +140,6 @@ def test_a_restart_counts_up_and_is_no_finding(tpm: Swtpm, again: Callable[[Swtp
     after = report(tpm)
     assert after.reset_count > before.reset_count
     assert compare(before, after) == []
-
-
-def test_power_cuts_do_not_lock_the_tpm(tpm: Swtpm) -> None:
-    """After five of them, each with the keys in use, nothing has counted towards a lockout."""
-    for _ in range(5):
-        witness_at(tpm).open_challenge(challenge_for(evidence_of(tpm)), enrollment=ENROLLMENT)
-        tpm.cut_power()
-    report(tpm)
-    with ESAPI(tpm.tcti) as esapi:
-        _, found = esapi.get_capability(TPM2_CAP.TPM_PROPERTIES, TPM2_PT.LOCKOUT_COUNTER, 1)
-        assert found.data.tpmProperties.tpmProperty[0].value == 0
 
 
 def test_a_copied_tpm_is_found(tpm: Swtpm, tmp_path: Path) -> None:
@@ -254,51 +216,6 @@ def test_a_key_in_the_tpm_is_told_by_its_certification(tpm: Swtpm) -> None:
     mixed = replace(other, key=shown.key, key_signature=shown.key_signature)
     with pytest.raises(ProblemError, match="certification was made for another key"):
         verified(mixed)
-
-
-def test_no_tpm_is_said(tmp_path: Path) -> None:
-    """Where nothing answers, both ways say so."""
-    with Swtpm(tmp_path / "gone") as gone:
-        challenge = challenge_for(evidence_of(gone))
-        gone.kill()
-        with pytest.raises(TpmMissingError):
-            evidence_of(gone)
-        with pytest.raises(TpmMissingError):
-            witness_at(gone).open_challenge(challenge, enrollment=ENROLLMENT)
-
-
-def test_another_tpm_does_not_speak_for_this_machine(tpm: Swtpm, tmp_path: Path) -> None:
-    """With the storage key's Name pinned, a TPM that was put in its place is refused, and counts nothing."""
-    with Swtpm(tmp_path / "first") as first, connected(first.tcti) as conversation:
-        pinned = conversation.storage_key_name
-    witness = VtpmWitness(tpm.tcti, key_protection=KeyProtection.TPM, storage_key_name=pinned)
-    with pytest.raises(TpmReplacedError):
-        witness.evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
-    with pytest.raises(TpmReplacedError):
-        witness.open_challenge(TpmChallenge(credential=b"\0", secret=b"\0"), enrollment=ENROLLMENT)
-    assert report(tpm).counter == 1
-
-
-def test_a_password_on_the_endorsement_hierarchy_is_said(tpm: Swtpm) -> None:
-    """It is tried once, and named."""
-    with connected(tpm.tcti) as conversation:
-        conversation.esapi.hierarchy_change_auth(ESYS_TR.ENDORSEMENT, b"somebody's")
-    with pytest.raises(TpmAuthorisationError):
-        evidence_of(tpm)
-
-
-def test_something_else_at_the_counters_place_is_said(tpm: Swtpm) -> None:
-    """What is no counter cannot be counted up."""
-    define(tpm, COUNTER_INDEX, "authread|authwrite|noda", size=8, content=bytes(8))
-    with pytest.raises(TpmFailedError):
-        evidence_of(tpm)
-
-
-def test_a_counter_of_somebody_else_is_refused(tpm: Swtpm) -> None:
-    """One that the owner may write, too, is a counter, but not the one of evidence."""
-    define(tpm, COUNTER_INDEX, "authread|authwrite|ownerwrite|noda|nt=0x1", size=8)
-    with pytest.raises(ProblemError, match="not the one that evidence is made with"):
-        verified(evidence_of(tpm))
 
 
 def test_the_witness_says_what_guards_its_secrets(tpm: Swtpm) -> None:
