@@ -36,15 +36,14 @@ class ApplianceProcess:
         self.settings.write_text(
             SETTINGS.format(state=self.state, url=url, site=site, dialect=dialect, feed=feed), encoding="utf-8"
         )
+        self.place = ["--settings", str(self.settings)]
         self.log = directory / "appliance.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
 
     def command(self, *arguments: str) -> str:
         """Run one of its commands; give stdout."""
-        done = subprocess.run(
-            [*APPLIANCE, *arguments, "--settings", str(self.settings)], check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([*APPLIANCE, *arguments, *self.place], check=True, capture_output=True, text=True)
         return done.stdout
 
     def enroll(self, invitation: Path) -> None:
@@ -55,7 +54,7 @@ class ApplianceProcess:
         """Start the daemon; give its process id."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*APPLIANCE, "run", "--settings", str(self.settings)],
+                [*APPLIANCE, "run", *self.place],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
