@@ -38,7 +38,7 @@ def select_anchors(offered: bytes, *, now: datetime, trusted: Sequence[x509.Cert
     for certificate in certificates:
         if not _is_ca(certificate):
             raise CertificateUntrustedError("a trust anchor is no CA certificate")
-        if not any(_is_signed_by(certificate, issuer) for issuer in (*roots, *trusted)):
+        if not any(_is_signed_by(certificate, issuer) for issuer in (*certificates, *trusted)):
             raise CertificateUntrustedError("a trust anchor is signed by nobody that is trusted")
     if not roots:
         raise CertificateUntrustedError("no trust anchor is signed by itself")

@@ -323,6 +323,13 @@ def test_a_certificate_of_another_ca_is_refused(store: FileIdentityStore) -> Non
     assert refused(store, certify(store, authority=OTHER)) is CertificateUntrustedError
 
 
+def test_an_anchor_that_is_no_proper_ca_is_refused_with_all_that_came(store: FileIdentityStore) -> None:
+    """Though the certificate leads to another, which is one."""
+    enrolled(store)
+    anchors = AUTHORITY.pem + Authority(now=START, strict=False).pem
+    assert refused(store, certify(store), anchors) is CertificateUntrustedError
+
+
 def test_a_server_certificate_is_no_identity(store: FileIdentityStore) -> None:
     """Its extended key usage says server."""
     enrolled(store)

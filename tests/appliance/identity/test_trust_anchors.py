@@ -65,9 +65,10 @@ def test_roots_are_taken_as_they_stand() -> None:
 
 
 def test_what_helps_to_build_chains_is_no_anchor() -> None:
-    """RFC 7030 4.1.3: new with old, old with new, and the CA that issues."""
+    """RFC 7030 4.1.3: new with old, old with new, and the CAs that issue."""
     issuing = Authority(now=START, issuer=NEW)
-    offered = OLD.pem + NEW.pem + cross_signed(NEW, OLD) + cross_signed(OLD, NEW) + issuing.pem
+    below = Authority(now=START, issuer=issuing)
+    offered = OLD.pem + NEW.pem + cross_signed(NEW, OLD) + cross_signed(OLD, NEW) + issuing.pem + below.pem
     assert select_anchors(offered, now=START) == OLD.pem + NEW.pem
 
 

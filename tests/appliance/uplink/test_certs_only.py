@@ -94,10 +94,11 @@ def test_there_are_not_many() -> None:
         base64.b64encode(DER)[:-8],
         base64.b64encode(DER + b"\x00"),
         base64.b64encode(b"\x30\x80" + DER[4:] + b"\x00\x00"),
+        base64.b64encode(DER)[:40] + b"!" + base64.b64encode(DER)[40:],
         DER,
         ROOT.pem,
     ],
-    ids=["empty", "html", "no DER", "cut", "longer", "BER", "no base64", "PEM"],
+    ids=["empty", "html", "no DER", "cut", "longer", "BER", "a foreign letter", "no base64", "PEM"],
 )
 def test_what_is_no_such_answer_is_one_error(body: bytes) -> None:
     """Looser encodings too: the receiver is ours."""

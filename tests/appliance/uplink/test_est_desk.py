@@ -1,6 +1,7 @@
 """The receiver's desk over real TLS: what goes out, what comes back, and what is believed of neither."""
 
 import base64
+import gzip
 import socket
 import ssl
 from collections.abc import Callable
@@ -226,7 +227,7 @@ async def test_half_an_answer_is_none(cut: int) -> None:
 
 async def test_an_inflated_answer_is_not_inflated() -> None:
     """A compressed answer was not asked for."""
-    answer = reply(200, b"\x1f\x8b\x08\x00" + b"\x00" * 100, headers=["Content-Encoding: gzip"])
+    answer = reply(200, gzip.compress(encode_enrollment(ANSWER)), headers=["Content-Encoding: gzip"])
     assert type(await failure(peer_that(answer))) is EnrollmentUnavailableError
 
 
