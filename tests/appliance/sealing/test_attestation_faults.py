@@ -73,7 +73,7 @@ def leave_behind(tpm: Swtpm, objects: int) -> None:
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 def test_a_power_cut_at_any_command_costs_one_report(tpm: Swtpm, *, done: bool) -> None:
-    """Before the command or after it, unanswered: the next report is believed and no finding, and its challenge opens."""
+    """Before the command or after it, unanswered: the next report is believed and no finding."""
     before, cuts = report(tpm), 0
     with recorded_bus(tpm) as bus:
         while cuts < 100:
