@@ -13,6 +13,7 @@ from tests.bench.dialects import bench_dialects
 from tests.bench.edge import bench_edge_way, bench_preview
 from tests.bench.figure import Figure
 from tests.bench.ingest import bench_ingest
+from tests.bench.sealing import bench_sealing
 from tests.bench.system import bench_system
 
 BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
@@ -26,6 +27,7 @@ BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
     bench_backlog: ("resident_mb_backlog", "resident_mb_at_half", "resident_mb_at_whole", "bytes_on_disk_backlog"),
     bench_system: ("full_way", "idle_core_share"),
     bench_ingest: ("ingest_end_to_end",),
+    bench_sealing: ("seal", "unseal"),
 }
 
 
