@@ -156,8 +156,8 @@ def key_name(key: PublicKey) -> bytes:
 def sealed_area(policy: bytes) -> bytes:
     """How the TPMT_PUBLIC of a sealed object starts that opens under ``policy`` alone; 32 bytes of its own follow.
 
-    KEYEDHASH without scheme; adminWithPolicy and no userWithAuth, so there is no password; noDA, because without it
-    three power cuts lock the TPM out.
+    KEYEDHASH without scheme; adminWithPolicy and no userWithAuth, so there is no password; noDA, so that no use of it
+    and no power cut counts against the lockout.
     """
     return (
         _number(_KEYED_HASH)

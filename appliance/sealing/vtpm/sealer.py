@@ -6,7 +6,8 @@ Level 3 is what a first start or a ``reseal`` finds possible; a start that shows
 refused. Nothing falls back by itself, and only ``recover`` uses the customer's recovery key.
 
 What it does not protect against: whoever runs the hypervisor; a clone of the machine together with its TPM, which
-opens everything (the receiver sees two of one); at level 2, other software booted on this machine.
+opens everything (the receiver sees two of one); at level 2, other software booted on this machine; at level 3, an old
+release, which the vendor's signature still covers; an older blob put back under an anchor of now.
 """
 
 import hmac

@@ -4,6 +4,7 @@ import pytest
 from tpm2_pytss import ESYS_TR, TPM2_ALG, TPM2B_NV_PUBLIC, TPMA_NV, TPMS_NV_PUBLIC
 
 from appliance.errors import SealingError, TpmFailedError
+from appliance.sealing.tpm_policy import counter_bytes
 from appliance.sealing.vtpm.connection import Tpm, connected, found
 from appliance.sealing.vtpm.counter import COUNTER_INDEX, COUNTER_NAME, count_up, read_counter
 from appliance.wire.enrollment import COUNTER_INDEX as EVIDENCE_INDEX
@@ -88,6 +89,20 @@ def test_what_somebody_else_put_there_is_refused(tpm: Swtpm, attributes: str, us
     on(tpm, lambda open_tpm: define(open_tpm, attributes))
     assert callable(use)
     with pytest.raises(TpmFailedError):
+        on(tpm, use)
+
+
+@pytest.mark.parametrize("use", [read_counter, count_up])
+def test_a_number_that_somebody_wrote_is_no_count(tpm: Swtpm, use: object) -> None:
+    """An ordinary index with the right bytes in it, which its writer may set to what he likes."""
+    assert callable(use)
+
+    def write(open_tpm: Tpm) -> None:
+        index = define(open_tpm, "authwrite|authread|noda")
+        open_tpm.esapi.nv_write(index, counter_bytes(1))
+
+    on(tpm, write)
+    with pytest.raises(TpmFailedError, match="no counter of this product"):
         on(tpm, use)
 
 

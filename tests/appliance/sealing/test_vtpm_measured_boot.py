@@ -95,7 +95,7 @@ def test_software_that_nobody_signed_does_not_open_it(clean_tpm: Swtpm, tmp_path
 def test_software_of_another_vendor_does_not_open_it(clean_tpm: Swtpm, tmp_path: Path) -> None:
     """A whole image with a key and signatures of its own."""
     anchor_in(tmp_path / "anchor", clean_tpm, boot=BOOT).open()
-    with pytest.raises(TpmPolicyError):
+    with pytest.raises(TpmPolicyError, match="another vendor"):
         anchor_in(tmp_path / "anchor", clean_tpm, boot=measured_boot(key=FOREIGN)).open()
     mixed = with_signatures(tpm_policy.sign_pcr_policy(FOREIGN, AT_POWER_ON))
     with pytest.raises(TpmPolicyError):
