@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from appliance.cdr.record import CallRecord
-from tests.support.apt_sources import (
+from image.apt_sources import (
     AptSource,
     carried_apt_options,
     debian_archives,

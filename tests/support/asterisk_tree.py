@@ -20,7 +20,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import IO, ClassVar, Final, Self
 
-from tests.support.apt_sources import AptSource, carried_apt_options, debian_archives
+from image.apt_sources import AptSource, carried_apt_options, debian_archives
 
 SETTINGS: Final = Path(__file__).parent / "asterisk"
 SUITE: Final = "sid"

@@ -1,0 +1,1 @@
+"""Build the appliance's disk image, in every format that a hypervisor imports, and verify one."""
