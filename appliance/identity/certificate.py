@@ -23,6 +23,18 @@ _APPLIANCE_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASC
 _URN: Final = re.compile(rf"urn:natalia:tenant:([0-9a-f-]{{36}}):appliance:({_APPLIANCE_NAME.pattern})", re.ASCII)
 
 
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises at a certificate that is damaged or odd; it reads most parts when they are asked for."""
+
+
 class MachineName(Struct, frozen=True):
     """One appliance of one tenant."""
 
@@ -41,7 +53,7 @@ def parse_certificates(pem: bytes) -> list[x509.Certificate]:
         raise IdentityMismatchError("more certificates than a chain has")
     try:
         return x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion):
+    except UNREADABLE:
         raise IdentityMismatchError("no PEM certificate") from None
 
 
@@ -56,7 +68,7 @@ def verify_chain(chain: list[x509.Certificate], anchors: list[x509.Certificate],
     verifier = PolicyBuilder().store(Store(anchors)).time(now).build_client_verifier()
     try:
         verifier.verify(chain[0], chain[1:])
-    except (VerificationError, ValueError):
+    except (VerificationError, *UNREADABLE):
         raise CertificateUntrustedError("the certificate does not verify up to the trust anchors") from None
 
 
@@ -80,7 +92,7 @@ def require_key(leaf: x509.Certificate, public_key: bytes) -> None:
     """
     try:
         theirs = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         theirs = b""
     if theirs != public_key:
         raise IdentityMismatchError("the certificate was not made for this machine's key")
@@ -94,7 +106,7 @@ def name_of(leaf: x509.Certificate) -> MachineName:
     """
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except UNREADABLE:
         raise IdentityMismatchError("the certificate names no appliance") from None
     matches = [_URN.fullmatch(uri) for uri in names.get_values_for_type(x509.UniformResourceIdentifier)]
     if len(matches) != 1 or (match := matches[0]) is None:

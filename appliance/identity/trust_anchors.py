@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from appliance.errors import CertificateUntrustedError
-from appliance.identity.certificate import parse_certificates, require_time
+from appliance.identity.certificate import UNREADABLE, parse_certificates, require_time
 
 MAX_ANCHORS: Final = 8
 """Old, new and one in between, each with its cross-signed copies (RFC 7030 4.1.3)."""
@@ -51,7 +51,7 @@ def select_anchors(offered: bytes, *, now: datetime, trusted: Sequence[x509.Cert
 def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 
@@ -62,6 +62,6 @@ def _is_ca(certificate: x509.Certificate) -> bool:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints)
         usage = extensions.get_extension_for_class(x509.KeyUsage)
         extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except UNREADABLE:
         return False
     return constraints.critical and constraints.value.ca and usage.value.key_cert_sign

@@ -1,5 +1,6 @@
 """Which CA certificates may be trusted."""
 
+import base64
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.errors import CertificateUntrustedError, ClockOffError, IdentityMismatchError
 from appliance.identity.trust_anchors import MAX_ANCHORS, select_anchors
@@ -152,3 +155,16 @@ def test_what_is_no_certificate_is_no_anchor(offered: bytes) -> None:
     """Its own error."""
     with pytest.raises(IdentityMismatchError):
         select_anchors(offered, now=START)
+
+
+@pytest.mark.filterwarnings("ignore")  # the library's, of odd serial numbers
+@given(st.dictionaries(st.integers(0, 380), st.integers(1, 255), min_size=1, max_size=4))
+def test_a_damaged_anchor_is_one_of_our_errors(changes: dict[int, int]) -> None:
+    """Whatever bytes are changed, beside a sound one: never another exception, and never an anchor."""
+    damaged = bytearray(NEW.certificate.public_bytes(Encoding.DER))
+    for place, change in changes.items():
+        damaged[place] ^= change
+    lines = base64.encodebytes(bytes(damaged)).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n".encode()
+    with pytest.raises((CertificateUntrustedError, IdentityMismatchError)):
+        select_anchors(OLD.pem + pem, now=START)
