@@ -15,16 +15,16 @@ import msgspec
 import pyrage
 from msgspec import Meta, Struct
 
-from appliance.errors import (
+from appliance.errors import SettingsError
+from appliance.sealing.durable import SYSTEM_DISK, Disk, write_new
+from appliance.sealing.escrow_errors import (
     EscrowDamagedError,
     EscrowFileError,
     EscrowFormatError,
     EscrowIdentityError,
     EscrowIdentityMismatchError,
     EscrowRecipientError,
-    SettingsError,
 )
-from appliance.sealing.durable import SYSTEM_DISK, Disk, write_new
 from appliance.settings import read_small_file
 from appliance.wire.enrollment import Key, TenantSecrets, Uuid
 

@@ -11,16 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from appliance.errors import (
-    ApplianceError,
-    EscrowDamagedError,
-    EscrowError,
-    EscrowFileError,
-    EscrowFormatError,
-    EscrowIdentityError,
-    EscrowIdentityMismatchError,
-    EscrowRecipientError,
-)
+from appliance.errors import ApplianceError
 from appliance.sealing.durable import Disk
 from appliance.sealing.escrow import (
     ARMOUR,
@@ -30,6 +21,15 @@ from appliance.sealing.escrow import (
     read_recipient,
     read_recipient_file,
     write_escrow,
+)
+from appliance.sealing.escrow_errors import (
+    EscrowDamagedError,
+    EscrowError,
+    EscrowFileError,
+    EscrowFormatError,
+    EscrowIdentityError,
+    EscrowIdentityMismatchError,
+    EscrowRecipientError,
 )
 from appliance.wire.enrollment import TenantSecrets
 from tests.support import age_format
