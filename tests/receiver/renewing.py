@@ -3,20 +3,26 @@
 import base64
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
+from msgspec import structs
 
 from appliance.ports import MachineWitness
 from appliance.wire.codec import decode_problem, encode_enrollment
-from appliance.wire.enrollment import REQUEST_MEDIA_TYPE, SIMPLE_REENROLL_PATH, RenewalEvidence
+from appliance.wire.enrollment import REQUEST_MEDIA_TYPE, SIMPLE_REENROLL_PATH, RenewalEvidence, Return, binding
 from appliance.wire.problem import ProblemCode
 from tests.receiver.deliveries import PEM, Machine, key_pem
 from tests.receiver.fleet_world import fresh_key, renewal_csr, spki
-from tests.receiver.newcomer import PlainWitness
+from tests.receiver.newcomer import Newcomer, PlainWitness
 from tests.support.receiver_process import ReceiverProcess
+
+ENDED_LONG_AGO: Final = "UPDATE natalia.machine_certificate SET expires_at = now() - interval '31 days'"
+"""As if the tenant's appliances had been off for more than a month."""
 
 
 def reenroll(client: httpx.Client, der: bytes, *, media_type: str = REQUEST_MEDIA_TYPE) -> httpx.Response:
@@ -75,3 +81,11 @@ def key_of(machine: Machine) -> ec.EllipticCurvePrivateKey:
 def refusal_of(response: httpx.Response) -> tuple[int, ProblemCode]:
     """Status and code of a refusal."""
     return response.status_code, decode_problem(response.content).code
+
+
+def wish_of(machine: Machine, newcomer: Newcomer) -> bytes:
+    """A return's message."""
+    certificate = leaf_of(machine).public_bytes(Encoding.DER)
+    signature = key_of(machine).sign(binding(newcomer.public_key, certificate), ec.ECDSA(hashes.SHA256()))
+    returning = Return(certificate=certificate, signature=signature)
+    return encode_enrollment(structs.replace(newcomer.request(""), token=None, returning=returning))

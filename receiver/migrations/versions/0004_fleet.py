@@ -52,8 +52,8 @@ _GRANTS = (
     "GRANT INSERT ON natalia.security_event TO natalia_ingest, natalia_enroll",
     # An alarm that is open is not raised again.
     "GRANT SELECT ON natalia.security_event TO natalia_enroll, natalia_app",
-    # A return asks; only the owner approves.
-    "GRANT SELECT, INSERT, UPDATE (asked_at) ON natalia.machine_return TO natalia_enroll",
+    # A return after a short absence is approved by rule.
+    "GRANT SELECT, INSERT, UPDATE (asked_at, approved_at) ON natalia.machine_return TO natalia_enroll",
     "GRANT SELECT ON natalia.machine_certificate, natalia.ingest_progress, natalia.machine_return TO natalia_app",
 )
 

@@ -12,8 +12,8 @@ from appliance.wire.batch import KeyProtection
 from appliance.wire.problem import ProblemCode
 from receiver.domain.fleet_rules import (
     APPROVAL_LIFETIME,
-    RETURN_BY_ITSELF,
     GRACE,
+    RETURN_BY_ITSELF,
     CertifiedKey,
     is_approved,
     is_lowered,

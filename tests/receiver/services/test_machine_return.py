@@ -135,6 +135,34 @@ async def test_a_wish_that_nobody_repeats_is_forgotten(world: World, machine: Fl
     await fetch(world, machine)
 
 
+async def test_a_short_absence_needs_nobody(world: World) -> None:
+    """A receiver that was away for three weeks finds its machines again; the administrators are told of each."""
+    machine = await world.machine(await world.tenant())
+    world.clock.advance(days=7 + 21)
+    await fetch(world, machine)
+    await machine.deliver()
+    assert [event.kind for event in await world.events(machine.tenant_id)] == [EventKind.RETURN_REQUESTED]
+    assert not (await world.view(machine.tenant_id)).waits_for_approval
+
+
+async def test_of_two_that_come_back_by_themselves_the_second_one_is_kept_out(world: World) -> None:
+    """A copy is found as at a renewal, also if both are certified before either is used."""
+    machine = await world.machine(await world.tenant())
+    world.clock.advance(days=20)
+    copy, third = machine.copy(), machine.copy()
+    for one in (machine, copy):
+        await fetch(world, one)
+    await machine.deliver()
+    assert await refusal(copy.deliver) is ProblemCode.APPLIANCE_QUARANTINED
+    world.clock.advance(seconds=1)
+    assert await refusal(third.come_back) is ProblemCode.APPLIANCE_QUARANTINED
+    await machine.deliver()
+    assert await world.alarms(machine.tenant_id) == [
+        EventKind.CERTIFICATE_REUSED,
+        EventKind.CERTIFICATE_IN_TWO_PLACES,
+    ]
+
+
 async def test_a_second_return_with_the_same_certificate_is_an_alarm(world: World, machine: FleetMachine) -> None:
     """Once the machine is back, whoever comes with its old certificate is a copy."""
     copy = machine.copy()
