@@ -153,6 +153,10 @@ class ApplianceSettings(Struct, frozen=True, kw_only=True):
         Path | None,
         Meta(description="Absolute path of a passphrase that guards the secrets too, where there is no TPM"),
     ] = None
+    recovery_key_file: Annotated[
+        Path | None,
+        Meta(description="Absolute path of the customer's public key, PEM; the TPM takes it at the next `rewrap`"),
+    ] = None
 
 
 class ReceiverSettings(Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from appliance.cli.inspect import buffer, dialects, status
 from appliance.cli.keep import drain, fsck, rekey
 from appliance.cli.operate import run
 from appliance.cli.preview import preview
-from appliance.cli.secrets import escrow, restore, rewrap, settings_group
+from appliance.cli.secrets import escrow, recover, restore, rewrap, settings_group
 from appliance.cli.selftest import selftest
 from appliance.errors import ApplianceError, SettingsError
 
@@ -35,6 +35,7 @@ for command in (
     selftest,
     buffer,
     rewrap,
+    recover,
     escrow,
     restore,
 ):

@@ -1,16 +1,16 @@
-"""Commands that look after the secrets: ``rewrap``, ``escrow``, ``restore``, ``settings seal``."""
+"""Commands that look after the secrets: ``rewrap``, ``recover``, ``escrow``, ``restore``, ``settings seal``."""
 
 from pathlib import Path
 
 import click
 
 from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
-from appliance.cli.settings_option import with_settings
+from appliance.cli.settings_option import with_settings, with_state_directory
 from appliance.clock import SystemClock
 from appliance.errors import NotEnrolledError, TenantSecretConflictError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.sealing.anchor import AnchorFiles, secrets_of
-from appliance.sealing.anchor_record import AnchorWay
+from appliance.sealing.anchor_record import AnchorRecord, AnchorWay
 from appliance.sealing.escrow import (
     Escrow,
     make_escrow,
@@ -20,11 +20,12 @@ from appliance.sealing.escrow import (
     write_escrow,
 )
 from appliance.sealing.escrow_note import EscrowNote, keep_note
+from appliance.sealing.recovery import recover as recover_secrets
 from appliance.sealing.rewrap import rewrap as rewrap_secrets
 from appliance.sealing.sealed_settings import seal_settings
 from appliance.sealing.secret_store import SecretStore
 from appliance.sealing.tenant_key import install_tenant_key, load_tenant_key
-from appliance.settings import Settings
+from appliance.settings import Settings, read_small_file
 
 FILE = click.Path(path_type=Path)
 
@@ -38,10 +39,20 @@ def rewrap(settings: Settings) -> None:
     destroyed. Where a TPM guards them already, they are sealed anew to what the machine has booted, and older copies
     do not open any more. What interrupts it costs nothing: run it again. There is no way back to a file.
     """
-    record = rewrap_secrets(AnchorFiles(settings.appliance.state_directory), AnchorWay.of(settings.appliance))
-    click.echo(f"Protection of the secrets: {PROTECTION_WORDS[record.protection]}.")
-    for sentence in why_sentences(record.why_not_higher):
-        click.echo(f"Not higher: {sentence}")
+    files = AnchorFiles(settings.appliance.state_directory)
+    _say_protection(rewrap_secrets(files, AnchorWay.of(settings.appliance)))
+
+
+@click.command()
+@with_state_directory
+@click.option("--key", "key_file", required=True, type=FILE, help="The customer's private recovery key, PEM.")
+def recover(directory: Path, *, key_file: Path) -> None:
+    """Open the secrets by the customer's recovery key, where the machine has booted other software than before.
+
+    They are sealed anew to what is booted now; that may be a lower level, of which the receiver learns. The key is
+    needed only for this command; take it away afterwards. The appliance must not be running.
+    """
+    _say_protection(recover_secrets(AnchorFiles(directory), read_small_file(key_file)))
 
 
 @click.command()
@@ -54,9 +65,7 @@ def escrow(settings: Settings, *, recipient: str | None, recipient_file: Path | 
 
     Without it, a lost TPM or disk loses the secret for good: new pseudonyms could not be joined with old ones.
     """
-    if (recipient is None) == (recipient_file is None):
-        raise click.UsageError("give either --recipient or --recipient-file")
-    key = read_recipient(recipient) if recipient is not None else read_recipient_file(Path(recipient_file or ""))
+    key = _recipient(recipient, recipient_file)
     store, _ = secrets_of(settings.appliance)
     tenant = FileIdentityStore(store, SystemClock()).load().tenant
     kept = load_tenant_key(store)
@@ -103,6 +112,20 @@ def seal(file: Path, state_directory: Path) -> None:
     seal_settings(file, state_directory)
     click.echo(f"The settings are sealed in {state_directory}. Start the appliance with --state {state_directory}.")
     click.echo(f"Now delete {file}; keep a copy where passwords are kept, since it cannot be read back from here.")
+
+
+def _recipient(text: str | None, file: Path | None) -> str:
+    if text is not None and file is None:
+        return read_recipient(text)
+    if file is not None and text is None:
+        return read_recipient_file(file)
+    raise click.UsageError("give either --recipient or --recipient-file")
+
+
+def _say_protection(record: AnchorRecord) -> None:
+    click.echo(f"Protection of the secrets: {PROTECTION_WORDS[record.protection]}.")
+    for sentence in why_sentences(record.why_not_higher):
+        click.echo(f"Not higher: {sentence}")
 
 
 def _require_tenant(store: SecretStore, tenant: str) -> None:

@@ -25,7 +25,7 @@ from appliance.sealing.passphrase import read_passphrase_file
 from appliance.sealing.secret_store import PREVIOUS, SEALED, SecretStore
 from appliance.sealing.vtpm import anchor_folder
 from appliance.sealing.vtpm.sealer import VtpmAnchor, VtpmSealer
-from appliance.settings import ApplianceSettings
+from appliance.settings import ApplianceSettings, read_small_file
 from appliance.wire.batch import KeyProtection
 
 ANCHORS: Final = "anchor"
@@ -113,10 +113,30 @@ class AnchorFiles:
             raise
         return StateAnchor(sealer, record, lock)
 
-    def tpm(self, way: AnchorWay) -> VtpmAnchor:
-        """The anchor in the TPM, whatever is recorded."""
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else from opening the anchor.
+
+        Raises:
+            AnchorInUseError: somebody has it open.
+        """
+        lock = self._lock(alone=True)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def tpm(self, way: AnchorWay, *, recovery_key: bytes | None = None) -> VtpmAnchor:
+        """The anchor in the TPM, whatever is recorded; ``recovery_key`` (PEM) goes into what it seals."""
         boot = read_boot_state() if self._boot is None else self._boot
-        return VtpmAnchor(self.directory, tcti=way.tpm, boot=boot, clock=SystemClock(), disk=self.disk)
+        return VtpmAnchor(
+            self.directory,
+            tcti=way.tpm,
+            boot=boot,
+            clock=SystemClock(),
+            recovery_key=recovery_key,
+            disk=self.disk,
+        )
 
     def record(self, sealer: SecretSealer, way: AnchorWay, why: list[str]) -> AnchorRecord:
         """Write down that ``sealer`` is the anchor from now on, and what keeps it from a higher level."""
@@ -197,7 +217,7 @@ class AnchorFiles:
 
     def _make(self, way: AnchorWay) -> tuple[SecretSealer, AnchorRecord]:
         try:
-            tpm = self.tpm(way).open()
+            tpm = self.tpm(way, recovery_key=read_recovery_key(way)).open()
         except TpmMissingError:
             file = FileSealer.open(self.directory, passphrase=_passphrase(way))
             return file, self.record(file, way, [WhyFile.NO_TPM.value])
@@ -217,6 +237,15 @@ class AnchorFiles:
 def why_not_higher(sealer: VtpmSealer) -> list[str]:
     """What keeps a TPM's anchor from level 3."""
     return [obstacle.value for obstacle in sealer.level.obstacles]
+
+
+def read_recovery_key(way: AnchorWay) -> bytes | None:
+    """The customer's public key, PEM, for what is to be sealed; None if the settings name none.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    return None if way.recovery_key_file is None else read_small_file(Path(way.recovery_key_file))
 
 
 def open_secrets(state_directory: Path, way: AnchorWay | None = None) -> tuple[SecretStore, StateAnchor]:

@@ -43,11 +43,13 @@ class AnchorWay(Struct, frozen=True):
     """A TCTI's name and configuration."""
     passphrase_file: str | None
     """Of a file anchor."""
+    recovery_key_file: str | None = None
+    """Of a TPM's: the customer's public key."""
 
     @classmethod
     def of(cls, settings: ApplianceSettings) -> "AnchorWay":
         """As the settings say."""
-        return cls(settings.tpm, None if settings.passphrase_file is None else str(settings.passphrase_file))
+        return cls(settings.tpm, _text(settings.passphrase_file), _text(settings.recovery_key_file))
 
 
 class AnchorRecord(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +79,10 @@ class AnchorRecord(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _hash(self) -> bytes:
         return hashlib.sha256(msgspec.json.encode(structs.replace(self, proof=b""))).digest()
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def read_record(directory: Path) -> AnchorRecord | None:

@@ -14,7 +14,7 @@ import os
 
 from appliance.errors import SealedBlobTamperedError
 from appliance.ports import SecretSealer
-from appliance.sealing.anchor import REWRAPPED, AnchorFiles, StateAnchor, why_not_higher
+from appliance.sealing.anchor import REWRAPPED, AnchorFiles, StateAnchor, read_recovery_key, why_not_higher
 from appliance.sealing.anchor_record import AnchorRecord, AnchorWay
 from appliance.sealing.durable import read_from_disk, remove_file, replace_file
 from appliance.sealing.secret_store import SecretStore
@@ -31,7 +31,8 @@ def rewrap(files: AnchorFiles, way: AnchorWay | None = None) -> AnchorRecord:
     """
     anchor = files.open(way, alone=True)
     try:
-        tpm = files.tpm(way or anchor.record.way)
+        way = way or anchor.record.way
+        tpm = files.tpm(way, recovery_key=read_recovery_key(way))
         if anchor.key_protection is not KeyProtection.FILE:
             lifted = tpm.reseal()
             return files.record(lifted, anchor.record.way, why_not_higher(lifted))
