@@ -11,6 +11,7 @@ from tests.bench.backlog import bench_backlog
 from tests.bench.commits import bench_commits
 from tests.bench.dialects import bench_dialects
 from tests.bench.edge import bench_edge_way, bench_preview
+from tests.bench.enrollment import bench_enrollment
 from tests.bench.figure import Figure
 from tests.bench.ingest import bench_ingest
 from tests.bench.sealing import bench_sealing
@@ -28,6 +29,7 @@ BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
     bench_system: ("full_way", "idle_core_share"),
     bench_ingest: ("ingest_end_to_end",),
     bench_sealing: ("seal", "unseal"),
+    bench_enrollment: ("enroll", "enroll_tpm"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A machine without a TPM that becomes an appliance in this process, by a real receiver's invitation."""
+"""A machine that becomes an appliance in this process, by a real receiver's invitation."""
 
 from pathlib import Path
 
@@ -6,24 +6,27 @@ from appliance.clock import SystemClock
 from appliance.enrollment import Enrollment, trust_anchors_of
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import MachineIdentity
-from appliance.sealing.file_sealer import FileSealer
-from appliance.sealing.file_witness import FileWitness
-from appliance.sealing.secret_store import SecretStore
+from appliance.sealing.anchor import open_secrets
+from appliance.sealing.anchor_record import AnchorWay
 from appliance.sealing.tenant_key import TenantKeyStore
+from appliance.sealing.witness import witness_of
 from appliance.uplink.est_desk import EstDesk
 from appliance.wire.invitation import Invitation
 
+NO_TPM = "device:/dev/tpm9"
+"""Where none is, so that the file is the anchor whatever the machine of the test has."""
 
-async def enrolled(folder: Path, invitation: Invitation) -> MachineIdentity:
-    """Enrol; its sealed secrets lie in ``folder``."""
+
+async def enrolled(folder: Path, invitation: Invitation, *, tpm: str = NO_TPM) -> MachineIdentity:
+    """Enrol a fresh machine with its state in ``folder``; ``tpm`` is a TCTI."""
     clock = SystemClock()
-    secrets = SecretStore(folder / "secrets", FileSealer.open(folder / "anchor"))
+    secrets, anchor = open_secrets(folder, AnchorWay(tpm, None))
     async with EstDesk.for_newcomer(invitation.receiver, trust_anchors_of(invitation), clock) as desk:
         enrollment = Enrollment(
             invitation=invitation,
             identities=FileIdentityStore(secrets, clock),
             tenant_keys=TenantKeyStore(secrets),
-            witness=FileWitness(),
+            witness=witness_of(anchor),
             desk=desk,
             clock=clock,
         )
