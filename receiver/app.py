@@ -121,13 +121,17 @@ async def serve(context: ProcessContext, *, host: str, port: int, announce: Call
 
 
 async def _follow(context: ProcessContext, tls: CurrentContext) -> NoReturn:
-    """Keep the TLS context up to date. What fails is logged and tried again; what serves goes on serving."""
+    """Keep the TLS context up to date. What fails is logged, once, and tried again; what serves goes on serving."""
+    failing: str | None = None
     while True:
         await asyncio.sleep(_FOLLOW_SECONDS)
         try:
             _renew(context, tls)
+            failing = None
         except ReceiverError as error:
-            _LOG.error("the TLS context is not renewed: %s: %s", error.code, error)
+            if error.code != failing:
+                _LOG.error("the TLS context is not renewed: %s: %s", error.code, error)
+            failing = error.code
 
 
 def _renew(context: ProcessContext, tls: CurrentContext) -> None:

@@ -36,9 +36,9 @@ def ensure_server_certificate(
 def _is_fit(state: StateFolder, *, settings: Settings, authority: CertificateAuthority, clock: Clock) -> bool:
     try:
         leaf, *chain = x509.load_pem_x509_certificates(state.server_certificate.read_bytes())
-    except (OSError, ValueError):
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return (
         list(names) == [general_name(host) for host in settings.hosts]
         and chain == authority.chain

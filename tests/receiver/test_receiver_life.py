@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,10 @@ from cryptography import x509
 from sqlalchemy import text
 
 from receiver.errors import DatabaseUnusableError
-from receiver.kms.local_authority import LocalFileAuthority
-from receiver.services.server_certificate import ensure_server_certificate
-from receiver.settings import Settings, StateFolder
+from receiver.settings import StateFolder
 from receiver.storage.connection import embedded_url, open_engine
 from receiver.storage.embedded_server import SUPERUSER, running_server
-from tests.receiver.deliveries import NOON, client_context, make_call, open_client
+from tests.receiver.deliveries import client_context, make_call, open_client
 from tests.receiver.office import Office
 from tests.support.receiver_process import ReceiverProcess
 
@@ -68,43 +65,6 @@ def test_an_interrupt_ends_gracefully(tmp_path: Path) -> None:
     (leaf, *_) = x509.load_pem_x509_certificates((process.state_dir / "server.pem").read_bytes())
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["receiver.test"]
-
-
-class FixedClock:
-    """Time that stands still."""
-
-    def __init__(self, now: datetime) -> None:
-        """Stand at ``now``."""
-        self._now = now
-
-    def now(self) -> datetime:
-        """The instant."""
-        return self._now
-
-
-def test_a_changed_name_gives_another_certificate(tmp_path: Path) -> None:
-    """Init with other names issues the server's certificate anew, under the same root."""
-    state = StateFolder.ensure(tmp_path / "state")
-    authority = LocalFileAuthority.ensure(state.authority_folder, now=NOON)
-    issued = []
-    for hosts in (("localhost",), ("localhost",), ("127.0.0.1", "receiver.test")):
-        settings = Settings(hosts=hosts)
-        ensure_server_certificate(state, settings=settings, authority=authority, clock=FixedClock(NOON))
-        issued.append(state.server_certificate.read_bytes())
-    assert issued[0] == issued[1] != issued[2]
-    assert state.server_certificate.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(("days", "renewed"), [(59, False), (61, True)])
-def test_a_certificate_near_its_end_is_renewed(tmp_path: Path, days: int, *, renewed: bool) -> None:
-    """With a third of its time left, the server's certificate is issued anew."""
-    state = StateFolder.ensure(tmp_path / "state")
-    authority = LocalFileAuthority.ensure(state.authority_folder, now=NOON)
-    issued = []
-    for now in (NOON, NOON + timedelta(days=days)):
-        ensure_server_certificate(state, settings=Settings(), authority=authority, clock=FixedClock(now))
-        issued.append(state.server_certificate.read_bytes())
-    assert (issued[0] != issued[1]) is renewed
 
 
 def test_the_server_is_shared_and_ends_with_its_last_user(tmp_path: Path) -> None:

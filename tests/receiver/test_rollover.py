@@ -2,6 +2,7 @@
 
 import http.client
 import ssl
+import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -26,15 +27,26 @@ from receiver.settings import StateFolder
 from tests.receiver.authorities import bring_date_forward
 from tests.receiver.deliveries import Machine, client_context, open_client
 from tests.receiver.office import Office
-from tests.receiver.tls_line import TlsLine, machine_context
+from tests.receiver.tls_line import TlsLine, machine_context, requests_throughout
 from tests.support.receiver_process import ReceiverProcess
 
 _MARK = "/v1/ingest/high-water"
 
 
+@pytest.fixture(scope="module")
+def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder that was initialised, to be copied: that is quicker than to make one."""
+    folder = tmp_path_factory.mktemp("initialised") / "state"
+    ReceiverProcess(folder).run("init")
+    assert _eventually(lambda: not (folder / "postgres" / "data" / "postmaster.pid").exists())
+    return folder
+
+
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[ReceiverProcess]:
+def process(tmp_path: Path, initialised: Path) -> Iterator[ReceiverProcess]:
     """A receiver of the test's own."""
+    # The database's files belong to an account of its own where the tests run as root.
+    subprocess.run(["cp", "-a", str(initialised), str(tmp_path / "state")], check=True)
     with ReceiverProcess(tmp_path / "state") as process:
         # What a client had from the start; a retirement takes the receiver's own copy away.
         (tmp_path / "first-root.pem").write_bytes(_root(process, 1).read_bytes())
@@ -79,17 +91,16 @@ def _roll_over(process: ReceiverProcess, number: int) -> None:
 
 
 def test_a_switch_is_followed_without_breaking_a_connection(process: ReceiverProcess, machine: Machine) -> None:
-    """Open connections of machines go on; new ones see the new certificate, and old leaves still open the door."""
+    """Not one request on an open connection fails; new ones see the new certificate, old leaves still open the door."""
     context = machine_context(machine, anchors=_root(process, 1))
-    with TlsLine(process, context) as line:
-        first = line.server
-        assert line.get(_MARK) == 200
+    with TlsLine(process, context) as line, requests_throughout(line, _MARK) as statuses:
         _roll_over(process, 2)
-        assert line.get(_MARK) == 200
         with TlsLine(process, context) as fresh:
-            assert fresh.server.issuer != first.issuer
+            assert fresh.server.issuer != line.server.issuer
             assert fresh.get(_MARK) == 200
-        assert line.get(_MARK) == 200
+        before = len(statuses)
+        assert _eventually(lambda: len(statuses) > before + 2)
+    assert set(statuses) == {200}
 
 
 def test_two_rollovers_are_slept_through(process: ReceiverProcess, machine: Machine, tmp_path: Path) -> None:
@@ -154,14 +165,14 @@ def test_a_retired_generation_opens_no_connection(process: ReceiverProcess, mach
     """Its leaves end in the handshake; a machine that knows only its root and has a newer leaf still gets through."""
     sleeper = tmp_path / "first-root.pem"
     old = machine_context(machine, anchors=sleeper)
-    with TlsLine(process, old) as line:
+    with TlsLine(process, old) as line, requests_throughout(line, _MARK) as statuses:
         _roll_over(process, 2)
         renewed = machine_context(_certify(process, tmp_path), anchors=sleeper)
         bring_date_forward(process.state_dir / "ca")
         process.run("ca", "retire")
         assert _eventually(lambda: _answers(process, old) is None)
         assert _answers(process, renewed) == 200
-        assert line.get(_MARK) == 200
+    assert set(statuses) == {200}
 
 
 def test_a_server_certificate_renews_itself(process: ReceiverProcess, machine: Machine) -> None:
@@ -170,13 +181,14 @@ def test_a_server_certificate_renews_itself(process: ReceiverProcess, machine: M
     key, long_ago = ec.generate_private_key(ec.SECP256R1()), datetime.now(tz=UTC) - SERVER_LIFETIME * 2 / 3
     builder = server_builder(key.public_key(), hosts=["localhost", "127.0.0.1"], issuer=authority.issuing, now=long_ago)
     ending = authority.sign(builder)
-    with TlsLine(process, machine_context(machine, anchors=_root(process, 1))) as line:
+    context = machine_context(machine, anchors=_root(process, 1))
+    with TlsLine(process, context) as line, requests_throughout(line, _MARK) as statuses:
         first = line.server
         pair = key_to_pem(key) + to_pem([ending, *authority.chain])
         replace_private(StateFolder.at(process.state_dir).server_certificate, pair)
         assert _eventually(lambda: _server(process) not in {first, ending})
         assert _server(process).not_valid_after_utc > ending.not_valid_after_utc + SERVER_LIFETIME / 2
-        assert line.get(_MARK) == 200
+    assert set(statuses) == {200}
 
 
 def test_other_names_are_taken_into_use(process: ReceiverProcess) -> None:

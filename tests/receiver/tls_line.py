@@ -3,7 +3,11 @@
 import http.client
 import socket
 import ssl
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from types import TracebackType
 from typing import Self
 
@@ -62,3 +66,22 @@ class TlsLine:
         answer = self._http.getresponse()
         answer.read()
         return answer.status
+
+
+@contextmanager
+def requests_throughout(line: TlsLine, path: str) -> Iterator[list[int]]:
+    """Send one request after the other on ``line`` while the block runs; give the statuses, complete after it."""
+    statuses: list[int] = []
+    done = Event()
+
+    def send() -> None:
+        while not done.wait(0.05):
+            statuses.append(line.get(path))
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        sending = pool.submit(send)
+        try:
+            yield statuses
+        finally:
+            done.set()
+        sending.result()
