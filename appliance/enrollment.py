@@ -25,15 +25,8 @@ from appliance.errors import (
     SealedBlobTamperedError,
     SealedPurposeError,
 )
-from appliance.ports import (
-    CertificateDesk,
-    Clock,
-    IdentityStore,
-    MachineIdentity,
-    MachineWitness,
-    SecretBytes,
-    TenantKeyStore,
-)
+from appliance.machine_ports import CertificateDesk, IdentityStore, TenantKeyStore
+from appliance.ports import Clock, MachineIdentity, MachineWitness, SecretBytes
 from appliance.wire.codec import WireError
 from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, EnrollmentState, TenantSecrets, proof
 from appliance.wire.invitation import Invitation

@@ -38,9 +38,10 @@ from appliance.errors import (
     UplinkUnavailableError,
     UplinkUntrustedError,
 )
+from appliance.machine_ports import CertificateDesk, IdentityStore
 from appliance.policy.back_off import patient_wait, renewal_wait
 from appliance.policy.renewal_window import REST_SECONDS, RenewalWindow
-from appliance.ports import CertificateDesk, Clock, IdentityStore, MachineIdentity, MachineWitness, OnBufferThread
+from appliance.ports import Clock, MachineIdentity, MachineWitness, OnBufferThread
 from appliance.wire.enrollment import EnrollmentRequest, EnrollmentState, RenewalEvidence, Return, binding, proof
 
 LOOK_AROUND_SECONDS: Final = 86_400.0

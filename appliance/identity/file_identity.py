@@ -58,7 +58,7 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FileIdentityStore:
-    """Implements ``ports.IdentityStore``."""
+    """Implements ``machine_ports.IdentityStore``."""
 
     def __init__(self, secrets: Secrets, clock: Clock) -> None:
         """Keep the identity among ``secrets``; certificates are judged by ``clock``."""

@@ -25,7 +25,7 @@ _EVIDENCE: Final = x509.ObjectIdentifier(EVIDENCE_ATTRIBUTE)
 
 
 class MachineKey:
-    """Implements ``ports.ProposedKey``."""
+    """Implements ``machine_ports.ProposedKey``."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         """Hold ``key``."""

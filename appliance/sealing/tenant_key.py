@@ -24,7 +24,7 @@ FIRST_VERSION: Final = 1
 
 
 class TenantKeyStore:
-    """Implements ``ports.TenantKeyStore``: the door for an enrollment."""
+    """Implements ``machine_ports.TenantKeyStore``: the door for an enrollment."""
 
     def __init__(self, store: SecretStore) -> None:
         """Keep the tenant secret in ``store``."""

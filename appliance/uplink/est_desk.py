@@ -71,7 +71,7 @@ _REFUSALS: Final[dict[ProblemCode, type[ApplianceError]]] = {
 
 
 class EstDesk:
-    """Implements ``ports.CertificateDesk``; use it in ``async with``. Make it with one of the class methods."""
+    """Implements ``machine_ports.CertificateDesk``; use it in ``async with``. Make it with one of the class methods."""
 
     def __init__(self, url: str, tls: "ssl.SSLContext", clock: Clock, *, timeout_seconds: float) -> None:
         """Speak to the receiver at ``url`` (``https://host[:port]``); needs a running event loop."""

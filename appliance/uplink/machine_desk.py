@@ -7,7 +7,8 @@ what is to be trusted, and a return, are asked for without it.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from appliance.ports import CertificateDesk, Clock, MachineIdentity
+from appliance.machine_ports import CertificateDesk
+from appliance.ports import Clock, MachineIdentity
 from appliance.uplink.est_desk import TOTAL_TIMEOUT_SECONDS, EstDesk
 from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest
 
@@ -29,7 +30,7 @@ async def machine_desk(
 
 
 class MachineDesk:
-    """Implements ``ports.CertificateDesk`` over two others."""
+    """Implements ``machine_ports.CertificateDesk`` over two others."""
 
     def __init__(self, open_door: CertificateDesk, machine_door: CertificateDesk) -> None:
         """Ask for renewals at ``machine_door``, for all else at ``open_door``."""
