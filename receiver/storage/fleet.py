@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import Row, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, text, update
 
 from appliance.wire.batch import KeyProtection
 from receiver.domain.fleet_rules import ApplianceState
@@ -76,7 +76,9 @@ async def holder_of_machine(session: TenantSession, ek_hash: bytes, *, besides: 
     statement = statement.where(
         appliance.c.state != ApplianceState.REVOKED.value, machine_state.c.appliance_id.is_distinct_from(besides)
     )
-    found: UUID | None = (await session.execute(statement.order_by(machine_state.c.appliance_id).limit(1))).scalar()
+    found: UUID | None = (
+        await session.execute(statement.order_by(machine_state.c.appliance_id).limit(1))
+    ).scalar_one_or_none()
     return found
 
 
@@ -86,7 +88,7 @@ async def holder_of_key(session: TenantSession, public_key: bytes, *, besides: U
     statement = select(columns.appliance_id).where(
         columns.public_key == public_key, columns.appliance_id.is_distinct_from(besides)
     )
-    found: UUID | None = (await session.execute(statement.order_by(columns.appliance_id).limit(1))).scalar()
+    found: UUID | None = (await session.execute(statement.order_by(columns.appliance_id).limit(1))).scalar_one_or_none()
     return found
 
 
@@ -104,19 +106,16 @@ async def list_all(session: TenantSession) -> list[Overview]:
     progress = (ingest_progress.c.tenant_id == appliance.c.tenant_id) & (
         ingest_progress.c.appliance_id == appliance.c.appliance_id
     )
-    statement = (
-        select(
-            appliance.c.appliance_id,
-            appliance.c.name,
-            appliance.c.state,
-            func.coalesce(appliance.c.key_protection, ingest_progress.c.key_protection).label("key_protection"),
-            ingest_progress.c.last_seen_at,
-            live.scalar_subquery().label("certificate_expires_at"),
-            kept_out.scalar_subquery().label("quarantined"),
-        )
-        .outerjoin(ingest_progress, progress)
-        .order_by(appliance.c.name)
-    )
+    columns: list[ColumnElement[Any]] = [
+        appliance.c.appliance_id,
+        appliance.c.name,
+        appliance.c.state,
+        func.coalesce(appliance.c.key_protection, ingest_progress.c.key_protection).label("key_protection"),
+        ingest_progress.c.last_seen_at,
+        live.scalar_subquery().label("certificate_expires_at"),
+        kept_out.scalar_subquery().label("quarantined"),
+    ]
+    statement = select(*columns).outerjoin(ingest_progress, progress).order_by(appliance.c.name)
     return [_to_overview(row) for row in await session.execute(statement)]
 
 

@@ -144,7 +144,7 @@ async def release(session: TenantSession, appliance_id: UUID) -> list[bytes]:
         columns.appliance_id == appliance_id, columns.quarantined_at.is_not(None), columns.revoked_at.is_(None)
     )
     released = await session.execute(statement.values(quarantined_at=None).returning(columns.fingerprint))
-    return list(released.scalars())
+    return [row.fingerprint for row in released]
 
 
 async def _revoke(session: TenantSession, chosen: ColumnElement[bool], *, at: datetime) -> int:

@@ -59,7 +59,7 @@ async def list_waiting(session: TenantSession, *, since: datetime) -> set[UUID]:
     """The appliances for which a key waits for an administrator that has asked since then."""
     columns = machine_return.c
     statement = select(columns.appliance_id).where(columns.approved_at.is_(None), columns.asked_at >= since)
-    return set((await session.execute(statement)).scalars())
+    return {row.appliance_id for row in await session.execute(statement)}
 
 
 async def approve(session: TenantSession, entry: MachineReturn, *, at: datetime) -> None:
