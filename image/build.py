@@ -80,10 +80,10 @@ def _lay_out(work: Path, tree: ToolsTree) -> None:
 def _mkosi() -> list[str]:
     options = {
         "--directory": "mkosi",
-        "--sandbox-tree": "/work/sandbox",
-        "--extra-tree": "/work/site",
-        "--package-cache-dir": "/work/packages",
-        "--workspace-dir": "/work/scratch",
-        "--output-dir": "/work/disk",
+        "--sandbox-tree": "/build/sandbox",
+        "--extra-tree": "/build/site",
+        "--package-cache-dir": "/build/packages",
+        "--workspace-dir": "/build/scratch",
+        "--output-dir": "/build/disk",
     }
     return ["mkosi", *(f"{name}={value}" for name, value in options.items()), "--force", "build"]

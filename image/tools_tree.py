@@ -2,7 +2,7 @@
 
 It is made by mmdebstrap from the archive that the machine's own apt uses, and kept; a list of packages that changes
 makes a new one. Programs run in it as on a machine of their own (``pivot_root``, because mkosi refuses a plain chroot),
-in a mount namespace that ends with them; the work folder is at ``/work`` there.
+in a mount namespace that ends with them; the work folder is at ``/build`` there.
 """
 
 import hashlib
@@ -33,13 +33,13 @@ _ENTER: Final = """
 set -e
 mount --make-rprivate /
 mount --bind "$0" "$0"
-mkdir -p "$0/work" "$0/machine"
-mount --bind "$1" "$0/work"
+mkdir -p "$0/build" "$0/machine"
+mount --bind "$1" "$0/build"
 for place in dev sys; do mount --rbind "/$place" "$0/$place"; done
 mount -t proc proc "$0/proc"
 cd "$0"
 pivot_root . machine
-cd /work
+cd /build
 umount -l /machine
 shift
 exec "$@"
@@ -93,7 +93,7 @@ class ToolsTree:
         return carried_apt_options(self._runner.capture(["apt-config", "dump"]).decode())
 
     def run(self, work: Path, command: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> None:
-        """Run a program in the tree, at ``/work``, which is the folder ``work``.
+        """Run a program in the tree, at ``/build``, which is the folder ``work``.
 
         Raises:
             CommandError: it ended with an error.

@@ -18,8 +18,6 @@ TEST_TO_PRODUCT = 1.5
 MAX_PATCHES_PER_TEST = 0.05
 NO_TESTS = ("tests/e2e/demo/", "tests/bench/")
 """Programs that live beside the tests: they use the product but promise nothing about it."""
-TYPE_IGNORE_ALLOWED = ("appliance/sealing/vtpm.py",)
-"""The TPM binding has no types; nothing else may have this excuse."""
 
 PRODUCT_FILES = python_files(*PRODUCTS)
 ALL_FILES = python_files(*PRODUCTS, "tests")
@@ -60,13 +58,8 @@ def test_everything_is_annotated_and_documented(rule: Callable[[str], list[str]]
 
 
 def test_every_silenced_check_says_which_and_why() -> None:
-    """A ``noqa`` has a code and a reason; a ``type: ignore`` stands in the TPM adapter alone."""
-    assert _findings(source_rules.unreasoned_exceptions, set(ALL_FILES) - set(_type_ignore_allowed())) == []
-    assert [
-        finding
-        for file in _type_ignore_allowed()
-        for finding in source_rules.unreasoned_exceptions(_text(file), type_ignore_allowed=True)
-    ] == []
+    """A ``noqa`` has a code and a reason; there is no ``type: ignore``."""
+    assert _findings(source_rules.unreasoned_exceptions, ALL_FILES) == []
 
 
 def test_there_is_more_test_than_product() -> None:
@@ -113,7 +106,3 @@ def _functions(file: Path) -> list[tuple[str, int]]:
 
 def _findings(rule: Callable[[str], list[str]], files: Iterable[Path]) -> list[str]:
     return [f"{name(file)}:{finding}" for file in sorted(files) for finding in rule(_text(file))]
-
-
-def _type_ignore_allowed() -> list[Path]:
-    return [file for file in ALL_FILES if name(file) in TYPE_IGNORE_ALLOWED]

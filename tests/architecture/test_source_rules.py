@@ -74,13 +74,6 @@ def test_what_is_wrong_is_found(rule: Rule, source: str) -> None:
     assert len(rule(source)) == 1
 
 
-def test_a_type_ignore_with_code_and_reason_passes_only_where_it_is_allowed() -> None:
-    """The one adapter that may have them must still say which error and why."""
-    allowed = [f"a = b  {IGNORE}[misc]  the binding has no stubs", f"a = b  {IGNORE}[misc]", f"a = b  {IGNORE}"]
-    counts = [len(source_rules.unreasoned_exceptions(text, type_ignore_allowed=True)) for text in allowed]
-    assert counts == [0, 1, 1]
-
-
 def test_function_lines_run_from_def_to_the_end() -> None:
     """Decorators do not count; docstring, blank lines and nested functions do."""
     source = '@wrap\n@twice\ndef f() -> None:\n  """F."""\n\n  def g() -> int:\n    return 1\n\n  g()\n\na = 1\n'

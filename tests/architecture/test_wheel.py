@@ -61,6 +61,13 @@ def test_the_wheel_holds_the_appliance_and_nothing_else(wheel: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("package", ["appliance", "receiver"])
+def test_the_development_environment_runs_the_checkout(package: str, tmp_path: Path) -> None:
+    """No copy from the day of the installation is run in its place."""
+    done = _run([sys.executable, "-c", f"import {package}; print({package}.__file__)"], folder=tmp_path)
+    assert Path(done.stdout.strip()) == ROOT / package / "__init__.py"
+
+
 def test_the_wheel_has_the_projects_version(wheel: Path) -> None:
     """One version, in one place."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

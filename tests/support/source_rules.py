@@ -30,7 +30,6 @@ _WALL_CLOCK: Final = {
 }
 _REASON: Final = r"\s+\S+(?:\s+\S+)+"
 _NOQA: Final = re.compile(rf"#\s*noqa:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*{_REASON}")
-_TYPE_IGNORE: Final = re.compile(rf"#\s*type:\s*ignore\[[a-z-]+(?:,\s*[a-z-]+)*\]{_REASON}")
 
 
 def functions(source: str) -> list[tuple[str, int]]:
@@ -60,13 +59,13 @@ def undocumented(source: str) -> list[str]:
     return found + [f"{node.lineno}: {node.name}" for node in _public(tree.body) if not ast.get_docstring(node)]
 
 
-def unreasoned_exceptions(source: str, *, type_ignore_allowed: bool = False) -> list[str]:
-    """Find ``noqa`` without code and reason, and ``type: ignore`` (where it is allowed: without code and reason)."""
+def unreasoned_exceptions(source: str) -> list[str]:
+    """Find ``noqa`` without code and reason, and ``type: ignore``, for which there is no reason."""
     found = []
     for line, comment in _comments(source):
         if re.search(r"#\s*noqa", comment, re.IGNORECASE) and not _NOQA.search(comment):
             found.append(f"{line}: noqa needs a code and a reason")
-        if re.search(r"#\s*type:\s*ignore", comment) and not (type_ignore_allowed and _TYPE_IGNORE.search(comment)):
+        if re.search(r"#\s*type:\s*ignore", comment):
             found.append(f"{line}: type: ignore")
     return found
 

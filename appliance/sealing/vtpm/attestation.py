@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no annotations
+from tpm2_pytss import (
     ESYS_TR,
     TPM2_ALG,
     TPM2B_ENCRYPTED_SECRET,
@@ -24,7 +24,7 @@ from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no a
     TPMT_SIG_SCHEME,
     TSS2_Exception,
 )
-from tpm2_pytss.utils import NoSuchIndex, create_ek_template  # type: ignore[import-untyped]  # as above
+from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 
 from appliance.errors import WrongMachineError
 from appliance.ports import SecretBytes

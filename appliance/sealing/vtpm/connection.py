@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no annotations
+from tpm2_pytss import (
     ESAPI,
     ESYS_TR,
     TPM2_ALG,

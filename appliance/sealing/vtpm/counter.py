@@ -6,7 +6,7 @@ Its Name is computed, not believed: an index of another kind at its place, which
 from dataclasses import dataclass
 from typing import Final
 
-from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no annotations
+from tpm2_pytss import (
     ESYS_TR,
     TPM2_ALG,
     TPM2B_NV_PUBLIC,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tpm2_pytss import TSS2_Exception  # type: ignore[import-untyped]  # the library has no annotations
+from tpm2_pytss import TSS2_Exception
 
 from appliance.errors import (
     SealedBlobRetiredError,

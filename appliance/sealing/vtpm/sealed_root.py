@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from tpm2_pytss import (  # type: ignore[import-untyped]  # the library has no annotations
+from tpm2_pytss import (
     ESYS_TR,
     TPM2_EO,
     TPM2B_DIGEST,
