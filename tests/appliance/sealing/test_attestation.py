@@ -109,6 +109,15 @@ def test_a_certificate_that_cannot_be_read_is_none(tpm: Swtpm, attributes: str, 
     assert not verified(evidence).ek_certified
 
 
+def test_an_empty_certificate_is_none(tpm: Swtpm) -> None:
+    """An index without room for anything, though written to, holds no certificate."""
+    define(tpm, P256_CERTIFICATE, "authread|authwrite|noda", size=0)
+    with connected(tpm.tcti) as conversation:
+        index = conversation.esapi.tr_from_tpmpublic(P256_CERTIFICATE)
+        conversation.esapi.nv_write(index, b"", auth_handle=index)
+    assert evidence_of(tpm).endorsement_certificate is None
+
+
 def test_the_keys_are_the_same_after_a_restart(tpm: Swtpm) -> None:
     """Both keys are made anew from the TPM's seed, and nothing is kept for them."""
     before = evidence_of(tpm)
