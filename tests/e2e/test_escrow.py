@@ -3,7 +3,7 @@
 import base64
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyrage
@@ -12,7 +12,7 @@ import pytest
 from appliance.errors import TpmMissingError
 from appliance.sealing.anchor import open_secrets
 from appliance.sealing.escrow import open_escrow
-from tests.support.appliance_process import ApplianceProcess
+from tests.support.appliance_process import NO_TPM, ApplianceProcess
 from tests.support.cdr_generator import generate
 from tests.support.plain_secrets import forms, found_in, secrets_of
 from tests.support.receiver_process import ReceiverProcess
@@ -24,7 +24,6 @@ PASSWORD = b"the-password-of-the-pbx"
 CONTENT = generate(rows=200, seed=41)
 LINES = CONTENT.count(b"\n")
 PATIENCE_SECONDS = 120
-NO_TPM = "device:/dev/tpmrm9"
 
 
 @pytest.fixture(scope="module")
@@ -53,20 +52,27 @@ def machine(folder: Path, receiver: ReceiverProcess, feed: Path, *, tpm: str) ->
     """A machine that reads ``feed``, with a password in its settings."""
     made = ApplianceProcess(folder, url=receiver.url, feed=feed, dialect="asterisk_csv", site=SITE)
     text = made.settings.read_text(encoding="utf-8")
-    text = text.replace("[appliance]\n", f'# AMI: {PASSWORD.decode()}\n[appliance]\ntpm = "{tpm}"\n')
-    made.settings.write_text(text, encoding="utf-8")
+    made.settings.write_text(f"# AMI: {PASSWORD.decode()}\n{text.replace(NO_TPM, tpm)}", encoding="utf-8")
     return made
 
 
-def delivered(appliance: ApplianceProcess) -> None:
-    """Run the appliance until everything is read and nothing waits, by a report of this run."""
+def delivered(appliance: ApplianceProcess, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Run the appliance until all is read and nothing waits, by a report of this run; then ``meanwhile``, and the end."""
     (appliance.state / "status.json").unlink(missing_ok=True)
     appliance.start()
     done = appliance.wait_for(
         lambda counts: counts.get("read", 0) >= LINES and counts.get("waiting") == 0, seconds=PATIENCE_SECONDS
     )
+    meanwhile()
     assert appliance.stop() == 0
     assert done, appliance.log.read_text(encoding="utf-8")[-2000:]
+
+
+def refused(appliance: ApplianceProcess, command: str, code: str) -> None:
+    """Run a command that must be refused with this code."""
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        appliance.command(command)
+    assert f"error[{code}]" in caught.value.stderr
 
 
 def seal_settings(appliance: ApplianceProcess) -> str:
@@ -129,6 +135,7 @@ def test_no_file_of_the_state_directory_holds_a_secret_in_clear(
     if anchor == "rewrapped":
         appliance.settings.write_text(text.replace(NO_TPM, tpm.tcti), encoding="utf-8")
         appliance.place = ["--settings", str(appliance.settings)]
+        delivered(appliance, meanwhile=lambda: refused(appliance, "rewrap", "seal_anchor_in_use"))
         appliance.command("rewrap")
         delivered(appliance)
     appliance.command("buffer", "rekey")

@@ -10,18 +10,22 @@ from typing import Any
 
 APPLIANCE = [sys.executable, "-m", "appliance"]
 
-SETTINGS = """\
+NO_TPM = "device:/dev/tpmrm9"
+"""Where none answers: a test never touches the TPM of the machine that it runs on."""
+
+SETTINGS = f"""\
 [appliance]
-state_directory = "{state}"
+state_directory = "{{state}}"
+tpm = "{NO_TPM}"
 
 [receiver]
-url = "{url}"
+url = "{{url}}"
 
-{site}
+{{site}}
 [[feeds]]
 id = "main"
-dialect = "{dialect}"
-path = "{feed}"
+dialect = "{{dialect}}"
+path = "{{feed}}"
 """
 
 

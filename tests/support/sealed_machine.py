@@ -21,12 +21,11 @@ from appliance.settings import Settings, load_settings
 from appliance.status import CertificateStatus, LinkStatus, Status, write_status
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import TENANT_SECRET_BYTES, TenantSecrets
-from tests.support.appliance_process import SETTINGS
+from tests.support.appliance_process import NO_TPM, SETTINGS
 from tests.support.fake_clock import FakeClock
 from tests.support.records import START
 from tests.support.tls_peer import APPLIANCE, DAY, TENANT, Authority
 
-NO_TPM = "device:/dev/tpmrm9"
 SITE = (Path(__file__).parents[1] / "testdata/demo/site.toml").read_text(encoding="utf-8")
 
 
@@ -59,7 +58,7 @@ class Machine:
         self.state = folder / "state"
         self.file = folder / "appliance.toml"
         text = SETTINGS.format(state=self.state, url=url, site=SITE, dialect="asterisk_csv", feed=folder / "Master.csv")
-        text = text.replace("[appliance]\n", f'[appliance]\ntpm = "{tpm}"\n')
+        text = text.replace(NO_TPM, tpm)
         self.file.write_text(f"{remark}\n{text}", encoding="utf-8")
 
     @property

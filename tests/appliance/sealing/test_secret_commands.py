@@ -14,8 +14,9 @@ from appliance.sealing.escrow import Escrow, make_escrow
 from appliance.sealing.tenant_key import install_tenant_key, load_tenant_key
 from appliance.sealing.vtpm.level import Obstacle
 from appliance.wire.enrollment import TenantSecrets
+from tests.support.appliance_process import NO_TPM
 from tests.support.records import START
-from tests.support.sealed_machine import NO_TPM, Machine, run
+from tests.support.sealed_machine import Machine, run
 from tests.support.swtpm import Swtpm
 from tests.support.tls_peer import TENANT, Authority
 
