@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from tests.support.appliance_process import APPLIANCE, ApplianceProcess
+from tests.support.appliance_process import APPLIANCE, NO_TPM, ApplianceProcess
 from tests.support.cdr_generator import generate
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.stored_calls import Expected, fetch_calls
@@ -44,9 +44,7 @@ class Machine(ApplianceProcess):
         self.feed = folder / "Master.csv"
         if tpm is not None:
             text = self.settings.read_text(encoding="utf-8")
-            self.settings.write_text(
-                text.replace("[appliance]\n", f'[appliance]\ntpm = "{tpm.tcti}"\n'), encoding="utf-8"
-            )
+            self.settings.write_text(text.replace(NO_TPM, tpm.tcti), encoding="utf-8")
 
     def ask(self, invitation: Path, *options: str) -> tuple[int, str]:
         """Run ``enroll``; give its status and all that it said."""

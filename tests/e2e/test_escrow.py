@@ -57,7 +57,7 @@ def machine(folder: Path, receiver: ReceiverProcess, feed: Path, *, tpm: str) ->
 
 
 def delivered(appliance: ApplianceProcess, *, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Run the appliance until all is read and nothing waits, by a report of this run; then ``meanwhile``, and the end."""
+    """Run the appliance until all is read and nothing waits, by a report of this run; do ``meanwhile``, end it."""
     (appliance.state / "status.json").unlink(missing_ok=True)
     appliance.start()
     done = appliance.wait_for(
