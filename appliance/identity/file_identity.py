@@ -124,8 +124,7 @@ class FileIdentityStore:
             SealingError: they cannot be kept; those before are still trusted.
         """
         record = self._record()
-        trusted = parse_certificates(record.current.trust_anchors)
-        anchors = select_anchors(trust_anchors, now=self._clock.now(), trusted=trusted)
+        anchors = select_anchors(trust_anchors, now=self._clock.now())
         if anchors == record.current.trust_anchors:
             return _identity_of(record.current)
         return self._replace_by(structs.replace(record.current, trust_anchors=anchors))

@@ -1,14 +1,13 @@
 """Which CA certificates may be trusted. Functions of values; the time is an argument.
 
-Rules: at most ``MAX_ANCHORS``; each is a CA by RFC 5280 (critical basicConstraints, keyUsage with keyCertSign, a key
-identifier) and signed by itself, or by a CA that is trusted already or stands beside it; only those that signed
-themselves become anchors (the others were sent for building chains); one whose time is over is dropped; one valid now
-must be left.
+Rules: each that is offered is a CA by RFC 5280 (critical basicConstraints, keyUsage with keyCertSign, a key
+identifier); only those that are signed by themselves become anchors, at most ``MAX_ANCHORS``; the others were sent for
+building chains, maybe from a root that was retired here, and are dropped; so is one whose time is over; one that is
+valid now must be left.
 
 That they come from the receiver, a verified connection or an invitation says, not this module.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -20,10 +19,10 @@ from appliance.errors import CertificateUntrustedError
 from appliance.identity.certificate import UNREADABLE, parse_certificates, require_time
 
 MAX_ANCHORS: Final = 8
-"""Old, new and one in between, each with its cross-signed copies (RFC 7030 4.1.3)."""
+"""Several rollovers at once."""
 
 
-def select_anchors(offered: bytes, *, now: datetime, trusted: Sequence[x509.Certificate] = ()) -> bytes:
+def select_anchors(offered: bytes, *, now: datetime) -> bytes:
     """Give the trust anchors among ``offered``, both PEM.
 
     Raises:
@@ -32,25 +31,22 @@ def select_anchors(offered: bytes, *, now: datetime, trusted: Sequence[x509.Cert
         CertificateUntrustedError: one is no proper CA, or there are too many.
     """
     certificates = parse_certificates(offered)
-    if len(certificates) > MAX_ANCHORS:
+    if not all(map(_is_ca, certificates)):
+        raise CertificateUntrustedError("a trust anchor is no CA certificate")
+    roots = [certificate for certificate in dict.fromkeys(certificates) if _is_signed_by_itself(certificate)]
+    if len(roots) > MAX_ANCHORS:
         raise CertificateUntrustedError(f"more than {MAX_ANCHORS} trust anchors")
-    roots = [certificate for certificate in certificates if _is_signed_by(certificate, certificate)]
-    for certificate in certificates:
-        if not _is_ca(certificate):
-            raise CertificateUntrustedError("a trust anchor is no CA certificate")
-        if not any(_is_signed_by(certificate, issuer) for issuer in (*certificates, *trusted)):
-            raise CertificateUntrustedError("a trust anchor is signed by nobody that is trusted")
     if not roots:
         raise CertificateUntrustedError("no trust anchor is signed by itself")
     kept = [root for root in roots if now <= root.not_valid_after_utc]
     if not any(root.not_valid_before_utc <= now for root in kept):
         require_time(roots[0], now=now)
-    return b"".join(root.public_bytes(Encoding.PEM) for root in dict.fromkeys(kept))
+    return b"".join(root.public_bytes(Encoding.PEM) for root in kept)
 
 
-def _is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _is_signed_by_itself(certificate: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(issuer)
+        certificate.verify_directly_issued_by(certificate)
     except (InvalidSignature, *UNREADABLE):
         return False
     return True
