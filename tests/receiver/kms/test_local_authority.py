@@ -1,6 +1,7 @@
 """The authority in a folder: made once, whole or not at all, read strictly, followed while it changes."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from receiver.kms.generation_files import key_to_pem
 from receiver.kms.local_authority import LocalFileAuthority
 from receiver.kms.local_rollover import LocalRollover
 from receiver.ports import CertificateAuthority
-from tests.receiver.authorities import MACHINE, START, roll_over
+from tests.receiver.authorities import DAY, MACHINE, START, roll_over
 
 
 @pytest.fixture
@@ -145,6 +146,25 @@ def test_an_authority_that_breaks_while_it_runs_is_told(authority: CertificateAu
         assert authority.anchors
     _replace(ledger, whole)
     assert authority.anchors == anchors
+
+
+def test_a_reader_never_sees_half_a_step(authority: CertificateAuthority, folder: Path) -> None:
+    """While generations come and go in another thread, each look finds an authority that is whole."""
+
+    def roll() -> None:
+        rollover = LocalRollover(folder)
+        for days in range(0, 3000, 100):
+            rollover.announce(now=START + days * DAY)
+            rollover.switch(now=START + days * DAY)
+            rollover.retire(now=START + (days + 99) * DAY)
+
+    seen = set()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        rolling = pool.submit(roll)
+        while not rolling.done():
+            seen.add((authority.issuing, *LocalFileAuthority.load(folder).anchors))
+        rolling.result()
+    assert len(seen) > 5
 
 
 def _replace(path: Path, content: bytes) -> None:
