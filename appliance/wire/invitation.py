@@ -85,7 +85,7 @@ def decode_invitation(content: bytes) -> Invitation:
             invitation = msgspec.msgpack.decode(packed, type=Invitation)
         else:
             invitation = _from_toml(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, x509.InvalidVersion):
         # The library's texts quote what they found, which may be the token.
         raise _damaged("it does not read as one of version 1") from None
     if invitation.expires_at.utcoffset() != _NO_OFFSET or invitation.expires_at.microsecond:
@@ -108,7 +108,7 @@ def _is_root(der: bytes) -> bool:
     try:
         root = x509.load_der_x509_certificate(der)
         root.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     return True
 
