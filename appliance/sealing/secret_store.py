@@ -8,8 +8,8 @@ The blob before is used only while it is there, that is, after a ``put`` that di
 one is damaged or gone; the log says so. One that its sealer refuses for another reason (retired by the TPM's counter,
 of another machine, sealed for another name) does not give way to an older one.
 
-How safe a secret is, its sealer says. Not protected here: somebody who puts an older blob back whole; under a TPM its
-counter retires those of before the last ``rewrap``, and under ``FileSealer`` nothing does.
+How safe a secret is, its sealer says. Not protected here: somebody who can write the disk puts an older blob of the
+same root back, whole. A TPM's counter retires older anchors, and a snapshot with them, not single blobs under one.
 """
 
 import hmac

@@ -250,3 +250,15 @@ def test_a_passphrase_is_not_needed_under_the_tpm(tmp_path: Path, tpm: Swtpm) ->
     rewrap(files(tmp_path), AnchorWay(tpm.tcti, str(path)))
     path.unlink()
     assert files(tmp_path).open().key_protection is KeyProtection.TPM
+
+
+def test_what_the_counter_does_not_see(tmp_path: Path, tpm: Swtpm) -> None:
+    """The limit, as it is stated: a single older blob that was put back opens, since the root stays the same."""
+    files(tmp_path).open(way_to(tpm)).close()
+    path = tmp_path / "state/secrets/tenant-secret.sealed"
+    store = SecretStore(tmp_path / "state/secrets", files(tmp_path).open())
+    store.put("tenant-secret", SecretBytes(b"older"))
+    older = path.read_bytes()
+    store.put("tenant-secret", SecretBytes(b"newer"))
+    path.write_bytes(older)
+    assert store.get("tenant-secret").reveal() == b"older"
