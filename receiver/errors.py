@@ -121,7 +121,7 @@ class AuthorityOutdatedError(ReceiverError):
     """A certificate authority of release 0.1, whose root cannot vouch for a successor."""
 
     code = "authority_outdated"
-    hint = "Move the folder `ca` away, run `natalia-receiver init`, and certify the appliances anew."
+    hint = "Move the folder `ca` away, run `natalia-receiver init`, and invite the appliances anew."
 
 
 class RolloverRefusedError(ReceiverError):

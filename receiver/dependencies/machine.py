@@ -21,7 +21,7 @@ def machine_claim(request: Request) -> MachineClaim:
         raise ProblemError(
             ProblemCode.UNAUTHENTICATED,
             detail="no client certificate was presented",
-            hint="Connect with the certificate that `natalia-receiver appliance certify` issued.",
+            hint="Connect with the certificate of an enrollment: `natalia-receiver appliance invite` begins one.",
         )
     return read_claim(certificate)
 

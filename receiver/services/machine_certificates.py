@@ -83,7 +83,7 @@ def not_admitted() -> ProblemError:
     return ProblemError(
         ProblemCode.FORBIDDEN,
         detail="the client certificate is not that of a registered appliance",
-        hint="Certify the appliance again: `natalia-receiver appliance certify`.",
+        hint="Invite the appliance again: `natalia-receiver appliance invite`; there add `--again` to `enroll`.",
     )
 
 
