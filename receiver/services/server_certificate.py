@@ -24,9 +24,9 @@ def ensure_server_certificate(
     """
     if _is_fit(state, settings=settings, authority=authority, clock=clock):
         return
-    key = ec.generate_private_key(ec.SECP256R1())
-    builder = server_builder(key.public_key(), hosts=list(settings.hosts), issuer=authority.issuing, now=clock.now())
-    content = key_to_pem(key) + to_pem([authority.sign(builder), *authority.chain])
+    key, chain = ec.generate_private_key(ec.SECP256R1()), authority.chain
+    builder = server_builder(key.public_key(), hosts=list(settings.hosts), issuer=chain[0], now=clock.now())
+    content = key_to_pem(key) + to_pem([authority.sign(builder), *chain])
     try:
         replace_private(state.server_certificate, content)
     except OSError:
@@ -42,5 +42,6 @@ def _is_fit(state: StateFolder, *, settings: Settings, authority: CertificateAut
     return (
         list(names) == [general_name(host) for host in settings.hosts]
         and chain == authority.chain
+        and leaf.issuer == chain[0].subject
         and leaf.not_valid_after_utc - clock.now() > (leaf.not_valid_after_utc - leaf.not_valid_before_utc) / 3
     )

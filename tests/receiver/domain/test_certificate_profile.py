@@ -10,8 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from receiver.domain.certificate_profile import (
+    BACKDATE,
     CA_LIFETIME,
     MACHINE_LIFETIME,
     OLD_WITH_NEW_LIFETIME,
@@ -168,13 +171,22 @@ def test_the_old_root_is_vouched_for_briefly(age: timedelta, lasts: timedelta) -
     assert bridge.not_valid_after_utc == START + lasts
 
 
-@pytest.mark.parametrize("left", [1 * DAY, 6 * DAY, 30 * DAY, 3000 * DAY])
-def test_nothing_outlives_its_issuer(tmp_path: Path, left: timedelta) -> None:
-    """Near the end of the authority leaves are shorter, so that none verifies only in part."""
-    authority = LocalFileAuthority.ensure(tmp_path / "ca", now=START - CA_LIFETIME + left)
-    for leaf in (issue_machine(authority), issue_server(authority)):
-        assert leaf.certificate.not_valid_after_utc <= authority.issuing.not_valid_after_utc
-        assert authority.issuing.not_valid_after_utc <= authority.anchors[0].not_valid_after_utc
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> LocalFileAuthority:
+    """An authority for many leaves."""
+    return LocalFileAuthority.ensure(tmp_path_factory.mktemp("lasting") / "ca", now=START)
+
+
+@given(age=st.timedeltas(timedelta(), CA_LIFETIME - timedelta(minutes=1)))
+def test_nothing_outlives_its_issuer(lasting: LocalFileAuthority, age: timedelta) -> None:
+    """At any time of the authority's life leaves begin and end within it, and are as long as they may be."""
+    root, now = lasting.anchors[0], START + age
+    assert lasting.issuing.not_valid_after_utc <= root.not_valid_after_utc
+    for issue, most in ((issue_machine, MACHINE_LIFETIME), (issue_server, SERVER_LIFETIME)):
+        leaf = issue(lasting, now=now).certificate
+        assert leaf.not_valid_before_utc >= lasting.issuing.not_valid_before_utc
+        wanted = min((now - BACKDATE + most).replace(microsecond=0), lasting.issuing.not_valid_after_utc)
+        assert leaf.not_valid_after_utc == wanted
 
 
 def test_an_authority_that_has_ended_issues_nothing(tmp_path: Path) -> None:

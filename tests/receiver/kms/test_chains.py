@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.verification import PolicyBuilder, Store
 
 from receiver.domain.certificate_profile import CA_LIFETIME, MACHINE_LIFETIME, issuing_builder, machine_builder, subject
 from receiver.kms.generation_files import GenerationFiles, read_issuing_key, read_root_key
@@ -39,6 +40,17 @@ def test_whoever_knows_one_root_verifies_what_is_issued_now(
     leaf = ISSUE[purpose](authority, now=now)
     told = openssl_verify(tmp_path, leaf, anchors=[authority.anchors[known]], purpose=purpose, now=now)
     assert (told.returncode, told.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("rollovers", "known"), [case for times in range(4) for case in _known(times)])
+def test_the_verifier_of_the_appliance_agrees(folder: Path, rollovers: int, known: int) -> None:
+    """It is another program than OpenSSL; with one root, and with all of them, it takes the same chains."""
+    now = roll_over(folder, times=rollovers)
+    authority = LocalFileAuthority.load(folder)
+    leaf = issue_machine(authority, now=now)
+    for anchors in ([authority.anchors[known]], authority.anchors):
+        verifier = PolicyBuilder().store(Store(anchors)).time(now).build_client_verifier()
+        assert verifier.verify(leaf.certificate, leaf.chain).subjects is not None
 
 
 @pytest.mark.parametrize("rollovers", [1, 2, 3])

@@ -81,6 +81,18 @@ def test_an_announcement_is_no_reason_and_a_switch_is(site: Site) -> None:
     leaf.verify_directly_issued_by(chain[0])
 
 
+def test_a_leaf_of_another_generation_than_its_chain_is_replaced(site: Site) -> None:
+    """Such a pair would verify for nobody, however it came to be."""
+    rollover, first = LocalRollover(site.state.authority_folder), site.ensure()
+    rollover.announce(now=START)
+    rollover.switch(now=START)
+    key, leaf = first.split(b"-----BEGIN CERTIFICATE-----")[:2]
+    mixed = b"-----BEGIN CERTIFICATE-----".join([key, leaf]) + to_pem(site.authority.chain)
+    site.state.server_certificate.write_bytes(mixed)
+    (renewed, issuing, _) = x509.load_pem_x509_certificates(site.ensure())
+    renewed.verify_directly_issued_by(issuing)
+
+
 def _foreign() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     root = root_builder(key.public_key(), name=subject("no names"), now=START).sign(key, SHA256())
