@@ -9,9 +9,11 @@ Each use is judged (``fleet_rules``): a certificate that shows the appliance in 
 
 import hashlib
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,6 +33,12 @@ from receiver.storage.machine_certificates import Registration
 from receiver.storage.tenant_scope import TenantSession
 
 _PEM, _DER = Encoding.PEM, Encoding.DER
+
+_UNREADABLE: Final = (
+    *(ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension),
+    *(x509.ExtensionNotFound, x509.UnsupportedGeneralNameType, NameInvalidError),
+)
+"""All that a certificate can be wrong by: a machine that returns shows one that TLS has not seen."""
 
 
 class MachineClaim(Struct, frozen=True):
@@ -53,7 +61,7 @@ class Issued(Struct, frozen=True):
 
 
 def read_claim(certificate: bytes) -> MachineClaim:
-    """Read the appliance's name out of a DER certificate that TLS has verified.
+    """Read the appliance's name out of a DER certificate; that it is true, TLS or the registration must say.
 
     Raises:
         ProblemError: ``forbidden``: a certificate of ours that is no machine's.
@@ -62,13 +70,13 @@ def read_claim(certificate: bytes) -> MachineClaim:
         leaf = x509.load_der_x509_certificate(certificate)
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         (urn,) = names.get_values_for_type(x509.UniformResourceIdentifier)
-        name = parse_urn(urn)
-    except (ValueError, x509.ExtensionNotFound, NameInvalidError):
+        name, public_key = parse_urn(urn), key_hash(leaf.public_key())
+    except _UNREADABLE:
         raise not_admitted() from None
     return MachineClaim(
         name=name,
         fingerprint=hashlib.sha256(certificate).digest(),
-        public_key=key_hash(leaf.public_key()),
+        public_key=public_key,
         certificate=certificate,
     )
 
