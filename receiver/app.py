@@ -9,6 +9,7 @@ import signal
 import socket
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -30,6 +31,8 @@ _LOG: Final = logging.getLogger("receiver")
 _GRACE_SECONDS: Final = 10
 _FOLLOW_SECONDS: Final = 2.0
 """How late a change of the authority is at most; a look costs one millisecond."""
+_ROLLOVER_DUE: Final = timedelta(days=730)
+"""So long before the authority's end each start asks for a rollover: machines may be off for a year."""
 _HINT: Final = "See /openapi.json for the paths, methods and parameters."
 _HTTP_PROBLEMS: Final = {404: ProblemCode.NOT_FOUND, 405: ProblemCode.METHOD_NOT_ALLOWED}
 
@@ -122,6 +125,9 @@ async def serve(context: ProcessContext, *, host: str, port: int, announce: Call
 
 async def _follow(context: ProcessContext, tls: CurrentContext) -> NoReturn:
     """Keep the TLS context up to date. What fails is logged, once, and tried again; what serves goes on serving."""
+    ends_at = context.authority.issuing.not_valid_after_utc
+    if ends_at - context.clock.now() < _ROLLOVER_DUE:
+        _LOG.warning("the machine authority ends on %s; roll it over: natalia-receiver ca --help", ends_at.date())
     failing: str | None = None
     while True:
         await asyncio.sleep(_FOLLOW_SECONDS)

@@ -1,12 +1,13 @@
 """A rollover of the authority while the receiver serves: no restart, no connection broken, nobody locked out."""
 
 import http.client
+import shutil
 import ssl
 import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from uuid import uuid4
@@ -57,6 +58,17 @@ def process(tmp_path: Path, initialised: Path) -> Iterator[ReceiverProcess]:
 def machine(process: ReceiverProcess, tmp_path: Path) -> Machine:
     """An appliance that was certified before any rollover."""
     return _certify(process, tmp_path)
+
+
+@pytest.mark.parametrize(("years", "asked"), [(0, False), (7, False), (9, True)])
+def test_a_start_asks_for_a_rollover_in_time(tmp_path: Path, initialised: Path, years: int, *, asked: bool) -> None:
+    """Two years before the authority ends the log says so at each start."""
+    subprocess.run(["cp", "-a", str(initialised), str(tmp_path / "state")], check=True)
+    shutil.rmtree(tmp_path / "state" / "ca")
+    LocalFileAuthority.ensure(tmp_path / "state" / "ca", now=datetime.now(tz=UTC) - timedelta(days=365 * years))
+    with ReceiverProcess(tmp_path / "state") as process, TlsLine(process, client_context(_root(process, 1))) as line:
+        assert line.get("/readyz") == 200
+    assert ("the machine authority ends on" in (tmp_path / "state.serve.log").read_text()) is asked
 
 
 def _certify(process: ReceiverProcess, folder: Path) -> Machine:
