@@ -2,7 +2,9 @@
 
 import asyncio
 import io
+import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +18,10 @@ from appliance.settings import load_settings
 from appliance.wire.invitation import encode_file, encode_qr
 from appliance.wire.problem import ProblemCode
 from tests.support.appliance_process import SETTINGS
-from tests.support.enrollment_desk import TOKEN, Desk
+from tests.support.enrollment_desk import TOKEN, Desk, key_of
 from tests.support.tls_peer import TENANT, TlsPeer, reply, server_context
 
+ROOT = Path(__file__).parents[2]
 SITE = (Path(__file__).parents[1] / "testdata/demo/site.toml").read_text(encoding="utf-8")
 
 
@@ -143,6 +146,24 @@ async def test_told_to_wait_it_asks_again_by_itself(
     assert "Not yet [enrollment_unavailable]: " in out
     assert "Asking again in 1 seconds" in out
     assert "appliance edge-a" in out
+
+
+async def test_waiting_ends_with_ctrl_c_and_goes_on_later(installer: Installer, desk: Desk) -> None:
+    """The key that waits is on disk; the receiver knows it again."""
+    desk.waiting = 1
+    command = ["-m", "appliance", "enroll", "--wait", "--invitation", str(installer.invitation)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, "--settings", str(installer.settings), stdout=PIPE, stderr=PIPE, cwd=ROOT
+    )
+    assert process.stdout is not None
+    while b"Not yet [approval_pending]" not in (line := await process.stdout.readline()):
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert b"Traceback" not in err
+    assert (await installer.enroll())[0] == 0
+    assert len({key_of(asked.request) for asked in desk.asked}) == 1
 
 
 async def test_a_refusal_is_told_with_its_code_and_hint(installer: Installer, desk: Desk) -> None:

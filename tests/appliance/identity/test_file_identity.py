@@ -167,31 +167,6 @@ def test_a_certificate_is_accepted_once(store: FileIdentityStore) -> None:
         accept(store, chain)
 
 
-def test_the_identity_before_stays_until_the_new_one_was_used(store: FileIdentityStore) -> None:
-    """Then it is forgotten, and there is no way back."""
-    first = enrolled(store)
-    assert store.previous() is None
-    second = enrolled(store)
-    before = store.previous()
-    assert before is not None
-    assert before.certificate_chain == first.certificate_chain
-    assert store.load().certificate_chain == second.certificate_chain
-    store.confirm()
-    store.confirm()
-    assert store.previous() is None
-    with pytest.raises(NotEnrolledError):
-        store.revert()
-
-
-def test_an_identity_that_does_not_work_gives_way_to_the_one_before(store: FileIdentityStore) -> None:
-    """The one that worked last, however many came after it without being used."""
-    first = enrolled(store)
-    enrolled(store)
-    enrolled(store)
-    assert store.revert().certificate_chain == first.certificate_chain
-    assert store.load().private_key.reveal() == first.private_key.reveal()
-
-
 def test_a_full_disk_leaves_the_identity_and_the_waiting_key(secrets: MemorySecrets, store: FileIdentityStore) -> None:
     """The same certificate is accepted once there is room."""
     enrolled(store)
@@ -213,38 +188,6 @@ def test_the_key_in_use_signs(store: FileIdentityStore) -> None:
     assert isinstance(key, ec.EllipticCurvePublicKey)
     key.verify(store.sign(b"binding"), b"binding", ec.ECDSA(SHA256()))
     assert load_der_public_key(waiting.public_key) != key
-
-
-def test_trust_anchors_are_replaced_alone(store: FileIdentityStore) -> None:
-    """A rollover that was announced: certificate and key stay, and the anchors before can be gone back to."""
-    before = enrolled(store)
-    after = store.trust(AUTHORITY.pem + OTHER.pem)
-    assert store.load().trust_anchors == after.trust_anchors == AUTHORITY.pem + OTHER.pem
-    assert after.certificate_chain == before.certificate_chain
-    assert after.renewed_at == before.renewed_at
-    assert store.revert().trust_anchors == AUTHORITY.pem
-
-
-def test_the_same_trust_anchors_change_nothing(store: FileIdentityStore) -> None:
-    """They are announced every day; there is no identity before to go back to."""
-    enrolled(store)
-    assert store.trust(AUTHORITY.pem + AUTHORITY.pem).trust_anchors == AUTHORITY.pem
-    assert store.previous() is None
-
-
-def test_what_is_no_trust_anchor_changes_nothing(store: FileIdentityStore) -> None:
-    """``trust_anchors`` says what is one."""
-    enrolled(store)
-    with pytest.raises(CertificateUntrustedError):
-        store.trust(Authority(now=START, strict=False).pem)
-    assert store.load().trust_anchors == AUTHORITY.pem
-
-
-def test_a_new_anchor_may_be_signed_by_one_that_is_trusted(store: FileIdentityStore) -> None:
-    """RFC 7030 4.1.3, new with old: it stands beside the new root itself."""
-    enrolled(store)
-    cross = Authority(now=START, issuer=AUTHORITY)
-    assert store.trust(OTHER.pem + cross.pem).trust_anchors == OTHER.pem
 
 
 def test_an_expired_identity_still_loads(secrets: MemorySecrets, store: FileIdentityStore) -> None:
