@@ -64,5 +64,6 @@ class RenewalWindow(Struct, frozen=True):
         return now >= self.ends_at
 
     def wait_seconds(self, now: datetime) -> float:
-        """How long to wait before the next look, if nothing is due now: 1 to ``LOOK_SECONDS``."""
-        return min(max((self.planned_at - now).total_seconds(), 1.0), LOOK_SECONDS)
+        """How long to wait before the next look, if nothing was due now: 1 to ``LOOK_SECONDS``."""
+        left = (self.planned_at - now).total_seconds()
+        return min(max(left, 1.0), LOOK_SECONDS) if left > 0 else LOOK_SECONDS

@@ -104,6 +104,11 @@ def test_the_last_look_before_a_renewal_is_on_time() -> None:
     assert week().wait_seconds(START + timedelta(days=4, hours=15, minutes=59)) == 60.0
 
 
+def test_a_renewal_that_must_rest_is_not_looked_for_each_second() -> None:
+    """It is past its time, and left alone for an hour all the same."""
+    assert week().wait_seconds(START + timedelta(days=5)) == LOOK_SECONDS
+
+
 def test_a_certificate_is_over_at_its_end() -> None:
     """Not before."""
     assert not week().is_over(START + WEEK - timedelta(seconds=1))
