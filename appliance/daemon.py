@@ -24,6 +24,7 @@ from appliance.clock import SystemClock
 from appliance.delivery import Delivery
 from appliance.errors import BufferFullError, RetryableError, SourceError
 from appliance.identity.file_identity import FileIdentityStore
+from appliance.identity.machine_key import MachineKey
 from appliance.intake import FeedIntake, Translator
 from appliance.policy.rate_cap import RateCap
 from appliance.ports import CallBuffer, Clock, MachineIdentity, SecretBytes, Uplink
@@ -32,10 +33,11 @@ from appliance.pseudonymization.disclosure import DisclosurePolicy
 from appliance.pseudonymization.pseudonym import Pseudonymizer
 from appliance.renewal import Renewal
 from appliance.reporting import Reporting
-from appliance.sealing.anchor import secrets_of
+from appliance.sealing.anchor import StateAnchor, secrets_of
 from appliance.sealing.buffer_keys import BufferKeys
 from appliance.sealing.secret_store import SecretStore
 from appliance.sealing.tenant_key import FIRST_VERSION, load_tenant_key
+from appliance.sealing.tls_keys import keys_of
 from appliance.sealing.witness import witness_of
 from appliance.settings import Settings, SiteSettings, candidate_zones
 from appliance.sources.file_source import FileSource
@@ -197,14 +199,9 @@ class Appliance:
         return asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
 
-def open_secrets(settings: Settings) -> tuple[SecretStore, KeyProtection]:
-    """The appliance's sealed secrets and what guards them.
-
-    Raises:
-        SealingError: this machine cannot open them.
-    """
-    secrets, anchor = secrets_of(settings.appliance)
-    return secrets, anchor.key_protection
+def identities_of(secrets: SecretStore, anchor: StateAnchor) -> FileIdentityStore:
+    """The machine's identity, which is one of its secrets; a new key is made in the TPM where that can be used."""
+    return FileIdentityStore(secrets, SystemClock(), keys_of(anchor, software=MachineKey))
 
 
 def open_translator(
@@ -268,8 +265,8 @@ def rate_cap(settings: Settings) -> RateCap:
 
 
 def buffer_keys(settings: Settings) -> BufferKeys:
-    """The buffer's keys. Raises as ``open_secrets``."""
-    return BufferKeys(open_secrets(settings)[0], SystemClock())
+    """The buffer's keys. Raises as ``secrets_of``."""
+    return BufferKeys(secrets_of(settings.appliance)[0], SystemClock())
 
 
 @contextmanager
@@ -279,9 +276,9 @@ def buffer_alone(settings: Settings) -> Iterator[tuple[SqliteBuffer, Salvage | N
     Raises:
         ApplianceError: it is running, was never enrolled, or this machine cannot open its secrets.
     """
-    secrets, key_protection = open_secrets(settings)
-    identity = FileIdentityStore(secrets, SystemClock()).load()
-    buffer, saved = open_buffer(settings, identity, BufferKeys(secrets, SystemClock()).masters(), key_protection)
+    secrets, anchor = secrets_of(settings.appliance)
+    identity = identities_of(secrets, anchor).load()
+    buffer, saved = open_buffer(settings, identity, BufferKeys(secrets, SystemClock()).masters(), anchor.key_protection)
     try:
         yield buffer, saved
     finally:
@@ -301,7 +298,7 @@ async def drain(settings: Settings, show: Callable[[int, str | None], None]) -> 
     clock = SystemClock()
     with buffer_alone(settings) as (buffer, _):
         first = buffer.stats().records
-        identity = FileIdentityStore(open_secrets(settings)[0], clock).load()
+        identity = identities_of(*secrets_of(settings.appliance)).load()
         link = LinkRecorder(settings.receiver.url, clock)
         async with HttpsUplink(settings.receiver.url, identity, clock) as uplink:
             delivery = Delivery(
@@ -364,7 +361,7 @@ async def run(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     secrets, anchor = secrets_of(settings.appliance)
     key_protection = anchor.key_protection
-    identities = FileIdentityStore(secrets, clock)
+    identities = identities_of(secrets, anchor)
     identity = identities.load()
     keys = BufferKeys(secrets, clock)
     buffer, _ = open_buffer(settings, identity, keys.masters(), key_protection)

@@ -25,7 +25,7 @@ from appliance.errors import (
     SealedBlobTamperedError,
     SealedPurposeError,
 )
-from appliance.machine_ports import CertificateDesk, IdentityStore, TenantKeyStore
+from appliance.machine_ports import CertificateDesk, IdentityStore, ProposedKey, TenantKeyStore
 from appliance.ports import Clock, MachineIdentity, MachineWitness, SecretBytes
 from appliance.wire.codec import WireError
 from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, EnrollmentState, TenantSecrets, proof
@@ -76,7 +76,7 @@ class Enrollment:
             self._require_unenrolled()
         key = self._identities.propose()
         request = key.request()
-        answer = await self._apply(request, key.public_key)
+        answer = await self._apply(request, key)
         transport_secret, brought = self._open(answer)
         self._tenant_keys.require_room(brought)
         password = proof(transport_secret.reveal(), request)
@@ -115,9 +115,9 @@ class Enrollment:
             until = f"{identity.expires_at:%Y-%m-%d %H:%M} UTC"
             raise AlreadyEnrolledError(f"this machine is enrolled as {identity.appliance}, certificate until {until}")
 
-    async def _apply(self, request: bytes, public_key: bytes) -> EnrollmentAnswer:
+    async def _apply(self, request: bytes, key: ProposedKey) -> EnrollmentAnswer:
         occasion = self._invitation.token.encode("ascii")
-        evidence = self._witness.evidence(public_key=public_key, occasion=occasion)
+        evidence = self._witness.evidence(public_key=key.public_key, occasion=occasion, tpm_key=key.tpm_key)
         answer = await self._desk.apply(
             EnrollmentRequest(
                 request=request,

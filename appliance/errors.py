@@ -255,6 +255,13 @@ class IdentityMismatchError(IdentityError):
     hint = "Ask for a new invitation of the same appliance; another one needs a fresh state directory."
 
 
+class TpmKeyUnusableError(IdentityError):
+    """The key lives in the TPM, and OpenSSL does not get at it."""
+
+    code = "identity_tpm_key_unusable"
+    hint = "Check that the TPM answers and that OpenSSL's provider for it (tpm2-openssl, OPENSSL_CONF) is active."
+
+
 class CertificateUntrustedError(IdentityError):
     """The certificate does not verify up to the given trust anchors at this time."""
 

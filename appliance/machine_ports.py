@@ -5,7 +5,7 @@ As ``ports``, of which these are a part: adapters implement them, and nothing he
 
 from typing import Protocol
 
-from appliance.ports import MachineIdentity
+from appliance.ports import MachineIdentity, SecretBytes
 from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, TenantSecrets
 
 
@@ -42,8 +42,46 @@ class ProposedKey(Protocol):
         """SubjectPublicKeyInfo, DER."""
         ...
 
+    @property
+    def tpm_key(self) -> bytes | None:
+        """PEM of a key that lives in the TPM, for ``MachineWitness.evidence``; None for a key in software."""
+        ...
+
     def request(self, *, evidence: bytes | None = None) -> bytes:
-        """Give the certificate request, PKCS #10 in DER, with ``evidence`` as its attribute (``wire.enrollment``)."""
+        """Give the certificate request, PKCS #10 in DER, with ``evidence`` as its attribute (``wire.enrollment``).
+
+        Raises:
+            SealingError: the key lives in a TPM that does not sign.
+        """
+        ...
+
+
+class KeptKey(ProposedKey, Protocol):
+    """The same, as the identity store keeps it."""
+
+    @property
+    def pem(self) -> SecretBytes:
+        """The key, or what the TPM finds it by; as OpenSSL reads it."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA with SHA-256, DER. Raises as ``request``."""
+        ...
+
+
+class MachineKeys(Protocol):
+    """Makes this machine's TLS keys, P-256."""
+
+    def generate(self) -> KeptKey:
+        """Make a fresh one; raises ``SealingError``."""
+        ...
+
+    def load(self, pem: SecretBytes) -> KeptKey:
+        """Read one that was made here.
+
+        Raises:
+            IdentityMismatchError: none, or of another kind.
+        """
         ...
 
 
@@ -116,6 +154,8 @@ class CertificateDesk(Protocol):
 
         Raises:
             EnrollmentError: refused, with the reason's class; retryable where trying again can help.
+            AnchorLoweredError: refused, because this machine was enrolled under a better anchor.
+            ClockOffError: by this machine's clock the receiver's certificate is not valid now.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -103,6 +103,10 @@ class Secrets(Protocol):
         ...
 
 
+TPM_KEY: Final = b"-----BEGIN TSS2 PRIVATE KEY-----"
+"""How the PEM of a key begins that lives in the TPM: what OpenSSL and the TPM find it by, and no secret."""
+
+
 class MachineIdentity(Struct, frozen=True):
     """Who this appliance is: certificate chain (leaf first) and trust anchors as PEM, the key hidden."""
 
@@ -115,6 +119,11 @@ class MachineIdentity(Struct, frozen=True):
     expires_at: datetime
     renewed_at: datetime
     """When this machine took the certificate into use."""
+
+    @property
+    def key_in_tpm(self) -> bool:
+        """Whether the key lives in the TPM, and never leaves it."""
+        return self.private_key.reveal().startswith(TPM_KEY)
 
 
 class MachineWitness(Protocol):
@@ -130,8 +139,13 @@ class MachineWitness(Protocol):
         """X25519, to which a challenge may be sent; None where a credential for the TPM is to be sent."""
         ...
 
-    def evidence(self, *, public_key: bytes, occasion: bytes) -> Evidence:
-        """Give evidence for a key, SubjectPublicKeyInfo in DER, on an occasion (``wire.enrollment.binding``).
+    def evidence(self, *, public_key: bytes, occasion: bytes, tpm_key: bytes | None = None) -> Evidence:
+        """Give evidence for a key on an occasion.
+
+        Args:
+            public_key: SubjectPublicKeyInfo, DER.
+            occasion: as of ``wire.enrollment.binding``.
+            tpm_key: ``ProposedKey.tpm_key`` of the same key; where there is one, the TPM says that it holds it.
 
         Raises:
             SealingError: the TPM does not give it.

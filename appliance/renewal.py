@@ -38,11 +38,19 @@ from appliance.errors import (
     UplinkUnavailableError,
     UplinkUntrustedError,
 )
-from appliance.machine_ports import CertificateDesk, IdentityStore
+from appliance.machine_ports import CertificateDesk, IdentityStore, ProposedKey
 from appliance.policy.back_off import patient_wait, renewal_wait
 from appliance.policy.renewal_window import REST_SECONDS, RenewalWindow
 from appliance.ports import Clock, MachineIdentity, MachineWitness, OnBufferThread
-from appliance.wire.enrollment import EnrollmentRequest, EnrollmentState, RenewalEvidence, Return, binding, proof
+from appliance.wire.enrollment import (
+    EnrollmentRequest,
+    EnrollmentState,
+    Evidence,
+    RenewalEvidence,
+    Return,
+    binding,
+    proof,
+)
 
 LOOK_AROUND_SECONDS: Final = 86_400.0
 """How often the receiver is asked what is to be trusted, and whether it takes the certificate in use."""
@@ -230,8 +238,7 @@ class Renewal:
 
     def _renewal_request(self, identity: MachineIdentity) -> bytes:
         key = self._store.propose()
-        evidence = self._witness.evidence(public_key=key.public_key, occasion=leaf_of(identity))
-        content = RenewalEvidence(self._witness.key_protection, evidence)
+        content = RenewalEvidence(self._witness.key_protection, self._evidence(key, leaf_of(identity)))
         return key.request(evidence=msgspec.json.encode(content))
 
     def _return_request(self, identity: MachineIdentity) -> EnrollmentRequest:
@@ -240,10 +247,13 @@ class Renewal:
         return EnrollmentRequest(
             request=key.request(),
             key_protection=self._witness.key_protection,
-            evidence=self._witness.evidence(public_key=key.public_key, occasion=certificate),
+            evidence=self._evidence(key, certificate),
             transport_key=self._witness.transport_key,
             returning=Return(certificate, signature),
         )
+
+    def _evidence(self, key: ProposedKey, certificate: bytes) -> Evidence:
+        return self._witness.evidence(public_key=key.public_key, occasion=certificate, tpm_key=key.tpm_key)
 
     async def _look_around(self, identity: MachineIdentity) -> None:
         """Fetch what is to be trusted, and see that the receiver takes the certificate in use.

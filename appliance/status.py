@@ -132,6 +132,12 @@ class CertificateStatus(Struct, frozen=True):
     """When the next one will be asked for."""
     last_problem: str | None = None
     """Why what was due did not come about yet: a code, never a message."""
+    key_in_tpm: bool = False
+
+
+def certificate_status(identity: MachineIdentity) -> CertificateStatus:
+    """How it is before anything was planned."""
+    return CertificateStatus(identity.expires_at, identity.renewed_at, key_in_tpm=identity.key_in_tpm)
 
 
 class CertificateRecorder:
@@ -145,8 +151,8 @@ class CertificateRecorder:
         """An identity is in use, and is to be renewed as planned."""
         if identity.expires_at != self.status.valid_until:
             _LOG.info("certificate=renewed until=%s", identity.expires_at.isoformat())
-        until, renewed = identity.expires_at, identity.renewed_at
-        self.status = CertificateStatus(until, renewed, window.planned_at, self.status.last_problem)
+        planned, problem = window.planned_at, self.status.last_problem
+        self.status = structs.replace(certificate_status(identity), planned_at=planned, last_problem=problem)
 
     def hindered(self, error: ApplianceError) -> None:
         """Something was due and did not come about."""
@@ -196,7 +202,7 @@ def first_status(
         started_at=now,
         written_at=now,
         key_protection=key_protection,
-        certificate=CertificateStatus(identity.expires_at, identity.renewed_at),
+        certificate=certificate_status(identity),
         link=LinkRecorder(settings.receiver.url, clock).status,
         feeds=[FeedStatus(feed.id, feed.dialect, "waiting", None) for feed in settings.feeds],
         buffer=buffer.stats(),

@@ -3,16 +3,21 @@
 Rules: TLS 1.2 or newer, 1.2 with ECDHE and AEAD alone (BSI TR-02102-2, Mozilla "intermediate"); the peer verifies
 strictly (RFC 5280) against the identity's own trust anchors, never the system's, and by its name; the client key goes
 to OpenSSL through memory, never through a file on a disk. There is no option to weaken any of it.
+
+A key that lives in a TPM comes as what the TPM finds it by, and signs there: OpenSSL needs a provider for it, which the
+machine's own configuration of OpenSSL loads. ``signs_handshakes`` tells whether it does.
 """
 
 import os
 import ssl
 from typing import Final
 
-from appliance.errors import IdentityMismatchError
-from appliance.ports import MachineIdentity
+from appliance.errors import IdentityMismatchError, TpmKeyUnusableError
+from appliance.ports import MachineIdentity, SecretBytes
 
 TLS12_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_FLIGHTS: Final = 4
+"""More than a handshake has, from one side (RFC 8446, 2; RFC 5246, 7.3)."""
 
 
 def client_context(identity: MachineIdentity) -> ssl.SSLContext:
@@ -20,11 +25,14 @@ def client_context(identity: MachineIdentity) -> ssl.SSLContext:
 
     Raises:
         IdentityMismatchError: certificate, key or trust anchors are damaged or do not belong together.
+        TpmKeyUnusableError: the key lives in the TPM, and OpenSSL does not get at it.
     """
     context = newcomer_context(identity.trust_anchors)
     try:
-        _load_key(context, identity)
+        _load_key(context, identity.private_key, identity.certificate_chain)
     except (ssl.SSLError, ValueError):
+        if identity.key_in_tpm:
+            raise TpmKeyUnusableError("OpenSSL does not load the key that lives in the TPM") from None
         raise IdentityMismatchError("certificate and key do not load") from None
     return context
 
@@ -49,11 +57,39 @@ def newcomer_context(trust_anchors: bytes) -> ssl.SSLContext:
     return context
 
 
-def _load_key(context: ssl.SSLContext, identity: MachineIdentity) -> None:
+def signs_handshakes(key: SecretBytes, certificate: bytes, *, host: str) -> bool:
+    """Whether OpenSSL gets at a key, and signs with it: the key speaks for a server, in memory, to a client of ours.
+
+    Args:
+        key: PEM, as of ``ports.MachineIdentity``.
+        certificate: signed by the key itself, PEM, for any time.
+        host: the DNS name that it holds.
+    """
+    client, server = newcomer_context(certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        _load_key(server, key, certificate)
+        asking = client.wrap_bio(down, up, server_hostname=host)
+        answering = server.wrap_bio(up, down, server_side=True)
+        return any(_shake_hands(asking) & _shake_hands(answering) for _ in range(_FLIGHTS))
+    except (ssl.SSLError, ValueError):
+        return False
+
+
+def _shake_hands(side: ssl.SSLObject) -> bool:
+    """Go as far as what came allows; whether that is the end."""
+    try:
+        side.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
+
+
+def _load_key(context: ssl.SSLContext, key: SecretBytes, chain: bytes) -> None:
     """OpenSSL reads a key from a file alone; this one is anonymous memory, gone with its descriptor."""
     number = os.memfd_create("tls-identity", os.MFD_CLOEXEC)
     with os.fdopen(number, "wb", buffering=0) as memory:
-        memory.write(identity.private_key.reveal() + b"\n" + identity.certificate_chain)
+        memory.write(key.reveal() + b"\n" + chain)
         context.load_cert_chain(f"/proc/self/fd/{number}", password=_refuse_password)
 
 

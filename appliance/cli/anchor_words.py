@@ -31,6 +31,11 @@ WHY_WORDS: Final[dict[str, str]] = {
 }
 
 
+def key_sentence(*, in_tpm: bool) -> str:
+    """Where the key of the machine's certificate lives."""
+    return "The key lives in the TPM." if in_tpm else "The key is kept sealed, as the other secrets are."
+
+
 def why_sentences(codes: list[str]) -> list[str]:
     """One sentence for each code, with what to do; a code of a newer release stands for itself."""
     return [WHY_WORDS.get(code, f"{code}: see the documentation of the release that recorded it.") for code in codes]

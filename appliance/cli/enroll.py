@@ -10,9 +10,9 @@ import click
 from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
 from appliance.cli.settings_option import with_settings
 from appliance.clock import SystemClock
+from appliance.daemon import identities_of
 from appliance.enrollment import Enrollment, trust_anchors_of
 from appliance.errors import InvitationDamagedError, RetryableError, SettingsError
-from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import MachineIdentity
 from appliance.sealing.anchor import StateAnchor, secrets_of
 from appliance.sealing.tenant_key import TenantKeyStore
@@ -92,7 +92,7 @@ async def _enroll(
     async with EstDesk.for_newcomer(invitation.receiver, trust_anchors_of(invitation), clock) as desk:
         enrollment = Enrollment(
             invitation=invitation,
-            identities=FileIdentityStore(secrets, clock),
+            identities=identities_of(secrets, anchor),
             tenant_keys=TenantKeyStore(secrets),
             witness=witness_of(anchor),
             desk=desk,

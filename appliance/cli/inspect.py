@@ -8,7 +8,7 @@ import msgspec
 from appliance.buffer.inspection import open_stats
 from appliance.cdr.dialects import DIALECTS
 from appliance.cli.account_lines import account_line
-from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
+from appliance.cli.anchor_words import PROTECTION_WORDS, key_sentence, why_sentences
 from appliance.cli.settings_option import with_settings, with_state_directory
 from appliance.clock import SystemClock
 from appliance.errors import BufferUnusableError
@@ -88,7 +88,10 @@ def _status_lines(report: Status, secrets: SecretsStatus) -> list[tuple[str, str
         ("key anchor", PROTECTION_WORDS[report.key_protection]),
         *(("not higher", sentence) for sentence in why_sentences(secrets.why_not_higher)),
         ("escrow", _time(secrets.escrow_made_at) if secrets.escrow_made_at else NO_ESCROW),
-        ("certificate", f"until {_time(report.certificate.valid_until)}"),
+        (
+            "certificate",
+            f"until {_time(report.certificate.valid_until)}. {key_sentence(in_tpm=report.certificate.key_in_tpm)}",
+        ),
         ("last renewal", _time(report.certificate.renewed_at)),
         ("next renewal", f"{_time(report.certificate.planned_at)}{_because(report.certificate.last_problem)}"),
         ("receiver", f"{report.link.receiver}: {report.link.state}{_because(report.link.last_problem)}"),

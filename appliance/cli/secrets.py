@@ -7,6 +7,7 @@ import click
 from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
 from appliance.cli.settings_option import with_settings, with_state_directory
 from appliance.clock import SystemClock
+from appliance.daemon import identities_of
 from appliance.errors import NotEnrolledError, TenantSecretConflictError
 from appliance.identity.file_identity import FileIdentityStore
 from appliance.sealing.anchor import AnchorFiles, secrets_of
@@ -23,7 +24,6 @@ from appliance.sealing.escrow_note import EscrowNote, keep_note
 from appliance.sealing.recovery import recover as recover_secrets
 from appliance.sealing.rewrap import rewrap as rewrap_secrets
 from appliance.sealing.sealed_settings import seal_settings
-from appliance.sealing.secret_store import SecretStore
 from appliance.sealing.tenant_key import install_tenant_key, load_tenant_key
 from appliance.settings import Settings, read_small_file
 
@@ -66,8 +66,8 @@ def escrow(settings: Settings, *, recipient: str | None, recipient_file: Path | 
     Without it, a lost TPM or disk loses the secret for good: new pseudonyms could not be joined with old ones.
     """
     key = _recipient(recipient, recipient_file)
-    store, _ = secrets_of(settings.appliance)
-    tenant = FileIdentityStore(store, SystemClock()).load().tenant
+    store, anchor = secrets_of(settings.appliance)
+    tenant = identities_of(store, anchor).load().tenant
     kept = load_tenant_key(store)
     made_at = SystemClock().now().replace(microsecond=0)
     write_escrow(out, make_escrow(Escrow(tenant, kept.key_version, kept.tenant_secret, made_at), key))
@@ -88,7 +88,7 @@ def restore(settings: Settings, *, escrow_file: Path, identity_file: Path) -> No
     """
     opened = open_escrow(escrow_file, identity_file=identity_file)
     store, anchor = secrets_of(settings.appliance)
-    _require_tenant(store, opened.tenant)
+    _require_tenant(identities_of(store, anchor), opened.tenant)
     install_tenant_key(store, opened.key)
     keep_note(store, settings.appliance.state_directory, EscrowNote(opened.made_at, None))
     click.echo(f"The secret of tenant {opened.tenant}, key version {opened.key_version}, is in use on this machine.")
@@ -128,9 +128,9 @@ def _say_protection(record: AnchorRecord) -> None:
         click.echo(f"Not higher: {sentence}")
 
 
-def _require_tenant(store: SecretStore, tenant: str) -> None:
+def _require_tenant(identities: FileIdentityStore, tenant: str) -> None:
     try:
-        own = FileIdentityStore(store, SystemClock()).load().tenant
+        own = identities.load().tenant
     except NotEnrolledError:
         return
     if own != tenant:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from appliance import daemon
 from appliance.buffer.database_errors import is_in_use
 from appliance.buffer.sqlite_buffer import SqliteBuffer
-from appliance.cli.anchor_words import PROTECTION_WORDS, why_sentences
+from appliance.cli.anchor_words import PROTECTION_WORDS, key_sentence, why_sentences
 from appliance.cli.inspect import AS_JSON
 from appliance.cli.settings_option import with_settings
 from appliance.clock import SystemClock
@@ -25,7 +25,6 @@ from appliance.errors import (
     ClockOffError,
     SealedBlobTamperedError,
 )
-from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import MachineIdentity, SecretBytes
 from appliance.sealing.anchor import StateAnchor, secrets_of
 from appliance.sealing.buffer_keys import BufferKeys
@@ -83,7 +82,7 @@ def _answers(settings: Settings) -> Iterator[Answer]:
         return
     store, anchor = opened[0]
     found: list[MachineIdentity] = []
-    certificate = _asked("certificate", lambda: _try_certificate(store, found))
+    certificate = _asked("certificate", lambda: _try_certificate(store, anchor, found))
     identity = found[0] if found else None
     yield _asked("clock", lambda: _try_clock(store, identity))
     yield certificate
@@ -122,8 +121,8 @@ def _try_clock(store: SecretStore, identity: MachineIdentity | None) -> Answer:
     return Answer("clock", ok=True, says=f"It is {now:%Y-%m-%d %H:%M} UTC, and nothing here is of a later time.")
 
 
-def _try_certificate(store: SecretStore, found: list[MachineIdentity]) -> Answer:
-    identity = FileIdentityStore(store, SystemClock()).load()
+def _try_certificate(store: SecretStore, anchor: StateAnchor, found: list[MachineIdentity]) -> Answer:
+    identity = daemon.identities_of(store, anchor).load()
     found.append(identity)
     now = SystemClock().now()
     until = f"{identity.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -133,7 +132,8 @@ def _try_certificate(store: SecretStore, found: list[MachineIdentity]) -> Answer
         says = f"The certificate was valid until {until}."
         hint = "The appliance asks for a new one by itself as soon as it runs and reaches the receiver; see `status`."
         return Answer("certificate", ok=False, says=says, code=CertificateUntrustedError.code, hint=hint)
-    return Answer("certificate", ok=True, says=f"Valid until {until}, for {identity.appliance}.")
+    says = f"Valid until {until}, for {identity.appliance}. {key_sentence(in_tpm=identity.key_in_tpm)}"
+    return Answer("certificate", ok=True, says=says)
 
 
 async def _try_receiver(settings: Settings, identity: MachineIdentity) -> Answer:

@@ -1,7 +1,8 @@
-"""The machine's identity on disk, for an appliance whose key is software: one sealed record, replaced as a whole.
+"""The machine's identity on disk: one sealed record, replaced as a whole.
 
-Rules: the private key never lies on a disk in clear; the trust anchors are sealed with it, so nobody can add one. The
-identity before stays in the record until the new one has been used with success (``confirm``), and can be gone back to.
+Rules: the private key never lies on a disk in clear, and one that lives in the TPM not at all; the trust anchors are
+sealed with it, so nobody can add one. The identity before stays in the record until the new one has been used with
+success (``confirm``), and can be gone back to.
 A proposed key waits apart, also sealed, and stays the same until a certificate was accepted for it: whatever gets lost
 on the way, the same request can be made again.
 
@@ -27,6 +28,7 @@ from appliance.errors import (
 from appliance.identity.certificate import name_of, parse_certificates, require_key, verify_chain
 from appliance.identity.machine_key import MachineKey
 from appliance.identity.trust_anchors import select_anchors
+from appliance.machine_ports import KeptKey, MachineKeys
 from appliance.ports import Clock, MachineIdentity, SecretBytes, Secrets
 
 T = TypeVar("T")
@@ -60,10 +62,11 @@ class _Record(Struct, frozen=True, forbid_unknown_fields=True):
 class FileIdentityStore:
     """Implements ``machine_ports.IdentityStore``."""
 
-    def __init__(self, secrets: Secrets, clock: Clock) -> None:
-        """Keep the identity among ``secrets``; certificates are judged by ``clock``."""
+    def __init__(self, secrets: Secrets, clock: Clock, keys: MachineKeys = MachineKey) -> None:
+        """Keep the identity among ``secrets``; certificates are judged by ``clock``, ``keys`` are made anew."""
         self._secrets = secrets
         self._clock = clock
+        self._keys = keys
 
     def load(self) -> MachineIdentity:
         """Give the identity in use.
@@ -73,14 +76,14 @@ class FileIdentityStore:
             IdentityMismatchError: what is stored does not fit together.
             SealingError: this machine cannot open it.
         """
-        return _identity_of(self._record().current)
+        return self._identity_of(self._record().current)
 
     def previous(self) -> MachineIdentity | None:
         """Give the identity before, while the one in use was not confirmed. Raises as ``load``."""
         before = self._record().previous
-        return None if before is None else _identity_of(before)
+        return None if before is None else self._identity_of(before)
 
-    def propose(self) -> MachineKey:
+    def propose(self) -> KeptKey:
         """Give the key that waits for its certificate; make it, P-256, where none waits.
 
         Raises:
@@ -88,7 +91,7 @@ class FileIdentityStore:
         """
         waiting = self._waiting()
         if waiting is None or waiting.public_key == self._public_key_in_use():
-            waiting = MachineKey.generate()
+            waiting = self._keys.generate()
             self._secrets.put(PENDING_KEY, waiting.pem)
         return waiting
 
@@ -101,7 +104,7 @@ class FileIdentityStore:
             ClockOffError: not valid now by this machine's clock.
             CertificateUntrustedError: it does not lead to ``trust_anchors``, or one of those is no proper CA.
         """
-        return _identity_of(self._verified(chain, trust_anchors, tenant=tenant, appliance=appliance))
+        return self._identity_of(self._verified(chain, trust_anchors, tenant=tenant, appliance=appliance))
 
     def accept(self, chain: bytes, *, trust_anchors: bytes, tenant: str, appliance: str) -> MachineIdentity:
         """Take the proposed key's certificate into use; both arguments are PEM, the chain leaf first.
@@ -126,7 +129,7 @@ class FileIdentityStore:
         record = self._record()
         anchors = select_anchors(trust_anchors, now=self._clock.now())
         if anchors == record.current.trust_anchors:
-            return _identity_of(record.current)
+            return self._identity_of(record.current)
         return self._replace_by(structs.replace(record.current, trust_anchors=anchors))
 
     def confirm(self) -> None:
@@ -146,11 +149,11 @@ class FileIdentityStore:
         if before is None:
             raise NotEnrolledError("no identity before the one in use is kept")
         self._keep(_Record(2, before, None))
-        return _identity_of(before)
+        return self._identity_of(before)
 
     def sign(self, message: bytes) -> bytes:
         """Sign with the key in use: ECDSA with SHA-256, DER. Raises as ``load``."""
-        return MachineKey.load(SecretBytes(self._record().current.private_key)).sign(message)
+        return self._keys.load(SecretBytes(self._record().current.private_key)).sign(message)
 
     def _verified(self, chain: bytes, trust_anchors: bytes, *, tenant: str, appliance: str) -> _Kept:
         key = self._waiting()
@@ -173,18 +176,36 @@ class FileIdentityStore:
         """Keep ``kept`` as the current one, and with it the last one that is known to work."""
         before = _or_none(self._record)
         self._keep(_Record(2, kept, None if before is None else before.previous or before.current))
-        return _identity_of(kept)
+        return self._identity_of(kept)
 
     def _keep(self, record: _Record) -> None:
         self._secrets.put(IDENTITY, SecretBytes(msgspec.json.encode(record)))
 
-    def _waiting(self) -> MachineKey | None:
-        return _or_none(lambda: MachineKey.load(self._secrets.get(PENDING_KEY)))
+    def _waiting(self) -> KeptKey | None:
+        return _or_none(lambda: self._keys.load(self._secrets.get(PENDING_KEY)))
 
     def _public_key_in_use(self) -> bytes | None:
         """A power cut may have left the proposed key behind after its certificate was accepted."""
         record = _or_none(self._record)
-        return None if record is None else MachineKey.load(SecretBytes(record.current.private_key)).public_key
+        return None if record is None else self._keys.load(SecretBytes(record.current.private_key)).public_key
+
+    def _identity_of(self, kept: _Kept) -> MachineIdentity:
+        """Check that key, leaf and name belong together; trust is checked once, at ``accept``."""
+        leaf = parse_certificates(kept.certificate_chain)[0]
+        parse_certificates(kept.trust_anchors)
+        key = SecretBytes(kept.private_key)
+        require_key(leaf, self._keys.load(key).public_key)
+        name = name_of(leaf)
+        return MachineIdentity(
+            tenant=name.tenant,
+            appliance=name.appliance,
+            certificate_chain=kept.certificate_chain,
+            private_key=key,
+            trust_anchors=kept.trust_anchors,
+            valid_from=leaf.not_valid_before_utc,
+            expires_at=leaf.not_valid_after_utc,
+            renewed_at=kept.accepted_at,
+        )
 
     def _record(self) -> _Record:
         try:
@@ -203,22 +224,3 @@ def _or_none(read: Callable[[], T]) -> T | None:
         return read()
     except (SealedSecretMissingError, NotEnrolledError, IdentityMismatchError, *DAMAGED):
         return None
-
-
-def _identity_of(kept: _Kept) -> MachineIdentity:
-    """Check that key, leaf and name belong together; trust is checked once, at ``accept``."""
-    leaf = parse_certificates(kept.certificate_chain)[0]
-    parse_certificates(kept.trust_anchors)
-    key = SecretBytes(kept.private_key)
-    require_key(leaf, MachineKey.load(key).public_key)
-    name = name_of(leaf)
-    return MachineIdentity(
-        tenant=name.tenant,
-        appliance=name.appliance,
-        certificate_chain=kept.certificate_chain,
-        private_key=key,
-        trust_anchors=kept.trust_anchors,
-        valid_from=leaf.not_valid_before_utc,
-        expires_at=leaf.not_valid_after_utc,
-        renewed_at=kept.accepted_at,
-    )

@@ -25,7 +25,9 @@ _EVIDENCE: Final = x509.ObjectIdentifier(EVIDENCE_ATTRIBUTE)
 
 
 class MachineKey:
-    """Implements ``machine_ports.ProposedKey``."""
+    """Implements ``machine_ports.KeptKey``, and the class itself ``machine_ports.MachineKeys``."""
+
+    tpm_key: Final = None
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         """Hold ``key``."""

@@ -27,9 +27,9 @@ class FileWitness:
         self._key = X25519PrivateKey.generate()
         self.transport_key: Final = self._key.public_key().public_bytes_raw()
 
-    def evidence(self, *, public_key: bytes, occasion: bytes) -> FileEvidence:
+    def evidence(self, *, public_key: bytes, occasion: bytes, tpm_key: bytes | None = None) -> FileEvidence:
         """Say that there is nothing to show."""
-        del public_key, occasion
+        del public_key, occasion, tpm_key
         return FileEvidence()
 
     def open_challenge(self, challenge: TpmChallenge | HpkeChallenge, *, enrollment: str) -> SecretBytes:

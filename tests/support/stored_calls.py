@@ -12,6 +12,7 @@ import msgspec
 from appliance import daemon
 from appliance.cdr.dialects import find_dialect
 from appliance.ports import SecretBytes
+from appliance.sealing.anchor import secrets_of
 from appliance.sealing.tenant_key import load_tenant_key
 from appliance.settings import load_settings
 from appliance.wire.codec import encode_call
@@ -42,7 +43,7 @@ class Expected:
     def __init__(self, settings_file: Path, feed: Path) -> None:
         """Translate ``feed`` line by line."""
         settings = load_settings(settings_file)
-        secrets, _ = daemon.open_secrets(settings)
+        secrets, _ = secrets_of(settings.appliance)
         entry = settings.feeds[0]
         key = load_tenant_key(secrets)
         translator = daemon.open_translator(

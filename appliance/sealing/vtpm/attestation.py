@@ -24,6 +24,7 @@ from tpm2_pytss import (
     TPMT_SIG_SCHEME,
     TSS2_Exception,
 )
+from tpm2_pytss.tsskey import TSSPrivKey
 from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 
 from appliance.errors import WrongMachineError
@@ -31,6 +32,7 @@ from appliance.ports import SecretBytes
 from appliance.sealing.vtpm.connection import Tpm, connected, found, patiently
 from appliance.sealing.vtpm.counter import COUNTER_BYTES, define
 from appliance.sealing.vtpm.response_codes import plain_code
+from appliance.sealing.vtpm.tls_key import loaded, parse_key
 from appliance.wire.batch import KeyProtection
 from appliance.wire.enrollment import COUNTER_INDEX, HpkeChallenge, TpmChallenge, TpmEvidence, binding
 
@@ -68,14 +70,16 @@ class VtpmWitness:
         self._tcti = tcti
         self._storage_key_name = storage_key_name
 
-    def evidence(self, *, public_key: bytes, occasion: bytes) -> TpmEvidence:
-        """Give evidence, and count up. Arguments as of ``wire.enrollment.binding``.
+    def evidence(self, *, public_key: bytes, occasion: bytes, tpm_key: bytes | None = None) -> TpmEvidence:
+        """Give evidence, and count up; see ``ports.MachineWitness``.
 
         Raises:
+            IdentityMismatchError: ``tpm_key`` is none.
             SealingError: the TPM does not give it, by class.
         """
         bound_to = binding(public_key, occasion)
-        return patiently(lambda: self._evidence(bound_to))
+        kept = None if tpm_key is None else parse_key(tpm_key)
+        return patiently(lambda: self._evidence(bound_to, kept))
 
     def open_challenge(self, challenge: TpmChallenge | HpkeChallenge, *, enrollment: str) -> SecretBytes:
         """Open what the receiver sealed to this TPM.
@@ -89,7 +93,7 @@ class VtpmWitness:
             raise WrongMachineError("the challenge is one for a machine without a TPM")
         return patiently(lambda: self._activate(challenge))
 
-    def _evidence(self, bound_to: bytes) -> TpmEvidence:
+    def _evidence(self, bound_to: bytes, kept: TSSPrivKey | None) -> TpmEvidence:
         with connected(self._tcti, storage_key_name=self._storage_key_name) as tpm:
             certificate, template = _endorsement_template(tpm)
             with _primary(tpm, template) as (_, endorsement_key):
@@ -106,6 +110,7 @@ class VtpmWitness:
                     size=COUNTER_BYTES,
                     session1=tpm.session,
                 )
+                held, held_signature = (None, None) if kept is None else _certified(tpm, kept, key, bound_to)
             return TpmEvidence(
                 endorsement_key=endorsement_key,
                 endorsement_certificate=certificate,
@@ -114,6 +119,8 @@ class VtpmWitness:
                 quote_signature=quote_signature.marshal(),
                 counter=bytes(counted),
                 counter_signature=counter_signature.marshal(),
+                key=held,
+                key_signature=held_signature,
             )
 
     def _activate(self, challenge: TpmChallenge) -> SecretBytes:
@@ -131,6 +138,20 @@ class VtpmWitness:
                 # One session may encrypt the answer, and the other already does.
                 tpm.esapi.trsess_set_attributes(policy, TPMA_SESSION.CONTINUESESSION)
                 return _activated(tpm, challenge, key=key, endorsement_key=endorsement_key, policy=policy)
+
+
+def _certified(tpm: Tpm, kept: TSSPrivKey, attestation_key: ESYS_TR, bound_to: bytes) -> tuple[bytes, bytes]:
+    """TPM2_Certify (part 3, 18.2): the TPM says that it holds the key; the statement and its signature."""
+    with loaded(tpm, kept) as handle:
+        statement, signature = tpm.esapi.certify(
+            object_handle=handle,
+            sign_handle=attestation_key,
+            qualifying_data=bound_to,
+            in_scheme=TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL),
+            session1=tpm.session,
+            session2=ESYS_TR.PASSWORD,
+        )
+    return bytes(statement), bytes(signature.marshal())
 
 
 def _activated(
