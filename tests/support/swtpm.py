@@ -122,7 +122,8 @@ class Swtpm:
         while time.monotonic() < end:
             if self._process is None or self._process.poll() is not None:
                 break
-            with suppress(OSError), socket.create_connection((_HOST, self.port + 1), timeout=1):
+            # It listens for control first and for commands last.
+            with suppress(OSError), socket.create_connection((_HOST, self.port), timeout=1):
                 return
             time.sleep(0.01)
         self.kill()
@@ -218,7 +219,9 @@ def _carry(client: socket.socket, tpm: socket.socket) -> None:
     """The control channel: one answer a request."""
     while request := client.recv(4096):
         tpm.sendall(request)
-        client.sendall(tpm.recv(4096))
+        if not (answer := tpm.recv(4096)):
+            return
+        client.sendall(answer)
 
 
 def _wake(listener: socket.socket) -> None:
