@@ -1,7 +1,7 @@
 """The same disk in every format that a hypervisor imports, and each the same bytes for the same disk.
 
-Two converters put chance into their output. It is replaced by what the disk's own SHA-256 gives: the content id
-and the long content id of a VMDK (fixed width, in the embedded descriptor), and the GUIDs of a VHDX ([MS-VHDX] 2.2.2 and
+Two converters put chance into their output. It is replaced by what the disk's own SHA-256 gives: the content id and
+the long content id of a VMDK (fixed width, in the embedded descriptor), and the GUIDs of a VHDX ([MS-VHDX] 2.2.2,
 2.6.2.4), whose headers carry a CRC-32C that is computed anew.
 """
 
