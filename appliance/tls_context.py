@@ -62,7 +62,7 @@ def signs_handshakes(key: SecretBytes, certificate: bytes, *, host: str) -> bool
 
     Args:
         key: PEM, as of ``ports.MachineIdentity``.
-        certificate: signed by the key itself, PEM, for any time.
+        certificate: a certificate of that key alone, PEM, valid now.
         host: the DNS name that it holds.
     """
     client, server = newcomer_context(certificate), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

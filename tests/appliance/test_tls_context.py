@@ -7,12 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.x509.oid import NameOID
 
-from appliance.errors import IdentityMismatchError
+from appliance.errors import IdentityMismatchError, TpmKeyUnusableError
 from appliance.ports import MachineIdentity, SecretBytes
-from appliance.tls_context import client_context, newcomer_context
+from appliance.tls_context import client_context, newcomer_context, signs_handshakes
 from tests.support.tls_peer import DAY, Authority, TlsPeer, key_pem, reply, server_context
 
 AUTHORITY = Authority()
@@ -189,3 +192,46 @@ def test_a_newcomer_trusts_nothing_that_is_no_certificate(anchors: bytes) -> Non
     """Its own error."""
     with pytest.raises(IdentityMismatchError):
         newcomer_context(anchors)
+
+
+HOST = "key.invalid"
+
+
+def own_certificate(key: ec.EllipticCurvePrivateKey, *, host: str = HOST) -> bytes:
+    """A certificate that the key signs itself, PEM."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, AUTHORITY.now - DAY, AUTHORITY.now + DAY)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_a_key_that_openssl_can_use_signs_a_handshake() -> None:
+    """Tried in memory, with a certificate that nobody else trusts; as often as one likes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = own_certificate(key)
+    assert [signs_handshakes(SecretBytes(key_pem(key)), certificate, host=HOST) for _ in range(2)] == [True, True]
+
+
+KEY, STRANGER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+NO_PROVIDER = SecretBytes(b"-----BEGIN TSS2 PRIVATE KEY-----\nMAA=\n-----END TSS2 PRIVATE KEY-----\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "certificate"),
+    [
+        (SecretBytes(key_pem(STRANGER)), own_certificate(KEY)),
+        (SecretBytes(key_pem(KEY)), own_certificate(KEY, host="other.invalid")),
+        (NO_PROVIDER, own_certificate(KEY)),
+        (SecretBytes(b""), own_certificate(KEY)),
+    ],
+    ids=["another's key", "another name", "in a TPM", "no key"],
+)
+def test_a_key_that_openssl_cannot_use_is_told(key: SecretBytes, certificate: bytes) -> None:
+    """Whatever is wrong with it; nothing is raised, and nobody is asked for a password."""
+    assert not signs_handshakes(key, certificate, host=HOST)
+
+
+def test_a_key_in_a_tpm_that_openssl_does_not_get_at_has_its_own_error() -> None:
+    """Without the provider; the certificate is not to blame."""
+    with pytest.raises(TpmKeyUnusableError):
+        client_context(damaged(private_key=NO_PROVIDER))

@@ -1,4 +1,4 @@
-"""A Debian 13 in a folder, with the appliance's locked packages: for what only its OpenSSL does (keys in a TPM).
+"""A Debian 13 in a folder, with the packages of ``dev.lock``: for what only its OpenSSL does (keys in a TPM).
 
 It is made by mmdebstrap from the archive that the machine's own apt uses, kept below ``build/``, and made anew when a
 package or the lock changes. Programs run in it with a mount and PID namespace of their own, which ends with them; the
@@ -24,11 +24,11 @@ PACKAGES: Final = (
     *("tpm2-openssl", "openssl", "ca-certificates", "debian-archive-keyring"),
 )
 CACHE: Final = ROOT / "build"
-_LOCK: Final = ROOT / "appliance.lock"
-_PYTHON: Final = "/opt/appliance/bin/python"
+_LOCK: Final = ROOT / "dev.lock"
+_PYTHON: Final = "/opt/natalia/bin/python"
 _MAKE_PYTHON: Final = """
-python3 -m venv /opt/appliance
-/opt/appliance/bin/python -m pip --quiet --disable-pip-version-check install --no-cache-dir --require-hashes -r "$0"
+python3 -m venv /opt/natalia
+/opt/natalia/bin/python -m pip --quiet --disable-pip-version-check install --no-cache-dir --require-hashes -r "$0"
 """
 _ENTER: Final = """
 set -e
@@ -54,7 +54,7 @@ class Debian13Tree:
         self._archive = ToolsTree(cache, self._runner)
 
     def ensure(self) -> None:
-        """Make the tree unless it is there: two minutes, 700 MB.
+        """Make the tree unless it is there: three minutes, 1.1 GB.
 
         Raises:
             ImageError: the caller is not root, there is no mmdebstrap, or the archive or the index does not give it.
@@ -76,7 +76,7 @@ class Debian13Tree:
     def python(
         self, *arguments: str | Path, work: Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run Python with the appliance's packages, in the checkout; ``work`` is a folder that it sees.
+        """Run Python with the locked packages, in the checkout; ``work`` is a folder that it sees.
 
         Args:
             arguments: its own.

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from appliance.clock import SystemClock
+from appliance.daemon import identities_of
 from appliance.enrollment import Enrollment, trust_anchors_of
-from appliance.identity.file_identity import FileIdentityStore
 from appliance.ports import MachineIdentity
 from appliance.sealing.anchor import open_secrets
 from appliance.sealing.anchor_record import AnchorWay
@@ -24,7 +24,7 @@ async def enrolled(folder: Path, invitation: Invitation, *, tpm: str = NO_TPM) -
     async with EstDesk.for_newcomer(invitation.receiver, trust_anchors_of(invitation), clock) as desk:
         enrollment = Enrollment(
             invitation=invitation,
-            identities=FileIdentityStore(secrets, clock),
+            identities=identities_of(secrets, anchor),
             tenant_keys=TenantKeyStore(secrets),
             witness=witness_of(anchor),
             desk=desk,

@@ -12,20 +12,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
-from msgspec.structs import replace
 from tpm2_pytss import (
     ESYS_TR,
-    TPM2_ALG,
-    TPM2B_PUBLIC,
     TPM2B_SENSITIVE_CREATE,
-    TPMT_SIG_SCHEME,
 )
 from tpm2_pytss.utils import NoSuchIndex, create_ek_template
 
 from appliance.sealing.vtpm.attestation import VtpmWitness
 from appliance.sealing.vtpm.connection import connected
 from appliance.wire.batch import KeyProtection
-from appliance.wire.enrollment import binding
 from receiver.domain.machine_evidence import verify_evidence
 from receiver.domain.machine_facts import CloneFinding, compare
 from receiver.domain.tpm_public import parse_endorsement_key
@@ -37,15 +32,11 @@ from tests.support.attested import (
     evidence_of,
     report,
     verified,
-    witness_at,
 )
 from tests.support.swtpm import Swtpm
 from tests.support.tpm_sealing import extend
 
 P256_CERTIFICATE = 0x01C0000A
-KEPT = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|sign"
-REQUEST_KEY = TPM2B_PUBLIC.parse("ecc256:null:null", objectAttributes=KEPT)
-ATTESTATION_KEY = TPM2B_PUBLIC.parse("ecc256:ecdsa-sha256:null", objectAttributes=f"{KEPT}|restricted")
 
 
 def certificate_over(key: ec.EllipticCurvePublicKey) -> bytes:
@@ -202,29 +193,6 @@ def test_overheard_evidence_serves_nobody(
         public_key = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(ProblemError, match="made for another key or another occasion"):
         verify_evidence(evidence_of(tpm), public_key=public_key, occasion=occasion)
-
-
-def test_a_key_in_the_tpm_is_told_by_its_certification(tpm: Swtpm) -> None:
-    """The Name that the receiver derives from a request's key is the one that the TPM certifies, and says for sure."""
-    with connected(tpm.tcti) as conversation:
-        esapi, parent = conversation.esapi, conversation.storage_key
-        private, public, *_ = esapi.create(parent, TPM2B_SENSITIVE_CREATE(), REQUEST_KEY)
-        public_key = public.to_der()
-        signer, *_ = esapi.create_primary(TPM2B_SENSITIVE_CREATE(), ATTESTATION_KEY, ESYS_TR.ENDORSEMENT)
-        with signer, esapi.load(parent, private, public) as key:
-            statement, signature = esapi.certify(
-                object_handle=key,
-                sign_handle=signer,
-                qualifying_data=binding(public_key, OCCASION),
-                in_scheme=TPMT_SIG_SCHEME(scheme=TPM2_ALG.NULL),
-            )
-    evidence = witness_at(tpm).evidence(public_key=public_key, occasion=OCCASION)
-    shown = replace(evidence, key=bytes(statement), key_signature=signature.marshal())
-    assert verify_evidence(shown, public_key=public_key, occasion=OCCASION).key_in_tpm
-    other = witness_at(tpm).evidence(public_key=PUBLIC_KEY, occasion=OCCASION)
-    mixed = replace(other, key=shown.key, key_signature=shown.key_signature)
-    with pytest.raises(ProblemError, match="certification was made for another key"):
-        verified(mixed)
 
 
 def test_the_witness_says_what_guards_its_secrets(tpm: Swtpm) -> None:
