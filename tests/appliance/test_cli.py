@@ -174,11 +174,9 @@ def test_preview_tells_a_wrong_time_zone_and_names_one_that_fits(
     assert json.loads((tmp_path / "summary.json").read_bytes())["zone"]["fits"] is True
 
 
-def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In words for an installer, and as JSON for machines."""
-    assert run("status", "--settings", settings) == 1
-    assert "status_unknown" in capsys.readouterr().err
-    report = Status(
+def daemons_report() -> Status:
+    """What a daemon with a few things to say would have written."""
+    return Status(
         version="0.1.0",
         tenant="tenant-a",
         appliance="edge-a",
@@ -206,6 +204,13 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
             [account()],
         ),
     )
+
+
+def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words for an installer, and as JSON for machines."""
+    assert run("status", "--settings", settings) == 1
+    assert "status_unknown" in capsys.readouterr().err
+    report = daemons_report()
     write_status(settings.parent / "state", report)
     assert run("status", "--settings", settings) == 0
     out = capsys.readouterr().out
