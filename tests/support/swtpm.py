@@ -34,7 +34,7 @@ class Swtpm:
         """
         self.folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._places = _Places()
+        self._places = Places()
         if endorsement_certificate and not folder.exists():
             _manufacture(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,17 +170,17 @@ class Bus:
 
     def carry_commands(self, client: socket.socket, tpm: socket.socket) -> None:
         """Pass on commands and responses in turn, until one side ends."""
-        while command := _message(client):
+        while command := message(client):
             code = int.from_bytes(command[6:10], "big")
             due = next((item for item in self._slipped_in if item[0] == code), None)
             if due is not None:
                 self._slipped_in.remove(due)
                 tpm.sendall(due[1])
-                _message(tpm)
+                message(tpm)
             if self._cut == (self.commands, False):
                 self._tpm.kill()
             tpm.sendall(command)
-            response = _message(tpm)
+            response = message(tpm)
             if self._cut == (self.commands, True):
                 self._tpm.kill()
                 return
@@ -196,7 +196,7 @@ class Bus:
 def recorded_bus(tpm: Swtpm) -> Iterator[Bus]:
     """Stand between a client and ``tpm``, and keep every byte of the commands and responses."""
     with ExitStack() as stack:
-        places = _Places()
+        places = Places()
         stack.callback(places.close)
         bus = Bus(tpm, places.port)
         for place, carry in enumerate((bus.carry_commands, _carry)):
@@ -208,7 +208,7 @@ def recorded_bus(tpm: Swtpm) -> Iterator[Bus]:
         yield bus
 
 
-def _message(source: socket.socket) -> bytes:
+def message(source: socket.socket) -> bytes:
     """A command or response: tag, its whole size, and the rest (TPM 2.0 part 1, 18); empty at the end."""
     message = source.recv(6, socket.MSG_WAITALL)
     size = int.from_bytes(message[2:6], "big")
@@ -240,7 +240,7 @@ def _serve(carry: Callable[[socket.socket, socket.socket], None], listener: sock
             carry(client, tpm)
 
 
-class _Places:
+class Places:
     """Two ports side by side, bound (but not listened on) for as long as the owner lives: nobody else gets them."""
 
     def __init__(self) -> None:
