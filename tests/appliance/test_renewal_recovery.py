@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -124,6 +125,18 @@ async def test_a_new_certificate_that_is_refused_gives_way_to_the_old(machine: R
         assert await running.step() is None
     assert running.waits[:2] == [225, 450]
     assert machine.desk.keys_certified == 3
+
+
+async def test_while_the_old_one_cannot_be_tried_the_question_stays_open(machine: RenewingMachine) -> None:
+    """The new one is refused, then the receiver is unwell: neither is thrown away before both were judged."""
+    before = machine.enroll(DUE)
+    machine.desk.refused.add(leaf_of(machine.enroll(FRESH)))
+    machine.desk.answers[USE] = [refusal(ProblemCode.FORBIDDEN), reply(503)]
+    async with machine.running() as running:
+        assert await running.step() == "uplink_unavailable"
+        assert machine.store().previous() is not None
+        assert await running.step() == "uplink_certificate_refused"
+    assert leaf_of(machine.in_use()) == leaf_of(before)
 
 
 async def test_a_start_with_a_refused_certificate_goes_back_too(machine: RenewingMachine) -> None:
@@ -305,6 +318,23 @@ async def test_useless_anchors_do_not_keep_an_ended_certificate_from_coming_back
     assert problems[-1] == "uplink_untrusted"
     assert machine.in_use().trust_anchors == machine.desk.root.pem
     assert leaf_of(machine.in_use()) == leaves(machine)[-1]
+
+
+async def test_where_neither_set_of_anchors_verifies_both_are_kept(machine: RenewingMachine) -> None:
+    """Somebody else answers at the receiver's address: that says nothing of the anchors."""
+    stranger = Authority(now=machine.desk.now)
+    machine.enroll(FRESH)
+    store = machine.store()
+    store.trust(machine.desk.root.pem + Authority(now=machine.desk.now).pem)
+    assert machine.peer.context is not None
+    with NamedTemporaryFile() as file:
+        file.write(b"".join(reversed(stranger.issue_server())))
+        file.flush()
+        machine.peer.context.load_cert_chain(file.name)
+    async with machine.running() as running:
+        assert await running.step() == "uplink_untrusted"
+    assert store.previous() is not None
+    assert running.heard.went_back_times == 0
 
 
 async def test_anchors_that_are_none_hold_up_no_renewal(machine: RenewingMachine) -> None:
