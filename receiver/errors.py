@@ -107,7 +107,7 @@ class CsrInvalidError(ReceiverError):
     """A certificate request that is not to be certified."""
 
     code = "csr_invalid"
-    hint = "Give a PEM PKCS#10 request with a P-256 key, signed by that key."
+    hint = "Give a PKCS#10 request with a P-256 key, signed by that key."
 
 
 class AuthorityEndedError(ReceiverError):

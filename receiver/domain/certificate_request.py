@@ -11,14 +11,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from receiver.errors import CsrInvalidError
 
 
-def parse_pem(content: bytes) -> x509.CertificateSigningRequest:
-    """Read a request's file; raises ``CsrInvalidError``."""
-    try:
-        return x509.load_pem_x509_csr(content)
-    except (ValueError, x509.InvalidVersion):
-        raise CsrInvalidError("the file is not a PEM certificate request") from None
-
-
 def parse_der(content: bytes) -> x509.CertificateSigningRequest:
     """Read a request as the wire carries it; raises ``CsrInvalidError``."""
     try:

@@ -22,7 +22,6 @@ from msgspec import Struct
 
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_profile import machine_builder
-from receiver.domain.certificate_request import parse_pem, proven_key
 from receiver.domain.fleet_rules import ApplianceState, CertifiedKey, judge_use
 from receiver.domain.machine_name import MachineName, parse_appliance, parse_urn
 from receiver.errors import NameInvalidError, ProblemError
@@ -51,13 +50,6 @@ class MachineClaim(Struct, frozen=True):
     """SHA-256 of its key's SubjectPublicKeyInfo."""
     certificate: bytes
     """Its DER."""
-
-
-class Issued(Struct, frozen=True):
-    """What an appliance is given: its chain and what it is to trust, PEM."""
-
-    certificate_chain: bytes
-    trust_anchors: bytes
 
 
 def read_claim(certificate: bytes) -> MachineClaim:
@@ -102,21 +94,6 @@ class MachineCertificates:
         """Work within ``session``."""
         self._session = session
         self._clock = clock
-
-    async def certify(self, name: str, *, csr: bytes, authority: CertificateAuthority) -> Issued:
-        """Issue a certificate for the key of ``csr`` and register it; a new name is a new appliance.
-
-        What the request asks for beside its key is ignored: the name comes from the operator.
-
-        Raises:
-            NameInvalidError: not an appliance's name.
-            CsrInvalidError: no request, a key of another kind, or no proof of possession.
-        """
-        certificate = await self.issue(name, key=proven_key(parse_pem(csr)), authority=authority)
-        chain = b"".join(link.public_bytes(_PEM) for link in (certificate, *authority.chain))
-        return Issued(
-            certificate_chain=chain, trust_anchors=b"".join(root.public_bytes(_PEM) for root in authority.anchors)
-        )
 
     async def issue(
         self,

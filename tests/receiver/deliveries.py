@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec.structs import replace
 
@@ -60,12 +59,6 @@ def make_call(started_at: datetime = NOON, **changes: Any) -> Call:
 def make_batch(records: Sequence[Call], *, epoch: int = 1, sequence: int = 1) -> bytes:
     """The body of a delivery."""
     return encode_batch(Batch(epoch=epoch, sequence=sequence, key_protection=KeyProtection.FILE, records=list(records)))
-
-
-def make_csr(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """A certificate request signed by its key."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    return builder.sign(key, hashes.SHA256()).public_bytes(PEM)
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -37,7 +37,6 @@ from receiver.errors import ProblemError
 from receiver.factory import ProcessContext, open_operator, open_service
 from receiver.services.fleet import Fleet
 from receiver.services.machine_certificates import MachineClaim, read_claim
-from tests.receiver.deliveries import make_csr
 from tests.support.software_tpm import Counter, SoftwareTpm
 
 _NAMES: Final = count(1)
@@ -169,8 +168,7 @@ class World:
         """Certify a machine by the operator's hand."""
         key = fresh_key()
         async with self.operator.machine_certificates(tenant_id) as certificates:
-            issued = await certificates.certify(name, csr=make_csr(key), authority=self.service.authority)
-        leaf = x509.load_pem_x509_certificates(issued.certificate_chain)[0]
+            leaf = await certificates.issue(name, key=key.public_key(), authority=self.service.authority)
         protection = KeyProtection.FILE if tpm is None else KeyProtection.TPM
         return FleetMachine(self, tenant_id, name, key, leaf, tpm, protection)
 

@@ -17,7 +17,7 @@ from receiver.kms.local_authority import LocalFileAuthority
 from receiver.settings import StateFolder
 from receiver.storage.connection import DatabaseRole
 from receiver.storage.tenant_scope import tenant_session
-from tests.receiver.deliveries import Machine, key_pem, make_csr
+from tests.receiver.deliveries import PEM, Machine, key_pem
 
 T = TypeVar("T")
 _NUMBERS: Final = count(1)
@@ -65,8 +65,8 @@ class Office:
 
         async def certify(context: ProcessContext) -> bytes:
             async with context.machine_certificates(tenant_id) as certificates:
-                issued = await certificates.certify(name, csr=make_csr(key), authority=self.authority)
-                return issued.certificate_chain
+                leaf = await certificates.issue(name, key=key.public_key(), authority=self.authority)
+                return b"".join(link.public_bytes(PEM) for link in (leaf, *self.authority.chain))
 
         certificate, key_file = folder / f"{name}.pem", folder / f"{name}.key"
         certificate.write_bytes(self.run(certify))

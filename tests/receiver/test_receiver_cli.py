@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.verification import PolicyBuilder, Store
 
 from receiver.cli import main
-from tests.receiver.deliveries import PEM, make_csr
 from tests.receiver.office import Office
 from tests.support.receiver_process import CommandRefusedError, ReceiverProcess
 
@@ -92,73 +87,6 @@ def test_an_unknown_tenant_is_refused(commands: Commands, command: tuple[str, ..
     assert "nobody" not in commands.refused("tenant_unknown", *command, "--tenant", "nobody")
 
 
-def _certify(tenant: str, csr: Path, out: Path, name: str = "hq") -> list[str]:
-    return ["appliance", "certify", "--tenant", tenant, "--name", name, "--csr", str(csr), "--out", str(out)]
-
-
-def test_an_appliance_is_certified(commands: Commands, tenant: str, tmp_path: Path) -> None:
-    """Certify prints the tenant's id and writes a chain that verifies against the anchors beside it."""
-    csr, key = tmp_path / "hq.csr", ec.generate_private_key(ec.SECP256R1())
-    csr.write_bytes(make_csr(key))
-    (tenant_id,) = commands.done(*_certify(tenant, csr, tmp_path / "out"))
-    leaf, issuing = x509.load_pem_x509_certificates((tmp_path / "out" / "certificate.pem").read_bytes())
-    anchors = x509.load_pem_x509_certificates((tmp_path / "out" / "trust-anchors.pem").read_bytes())
-    verified = PolicyBuilder().store(Store(anchors)).build_client_verifier().verify(leaf, [issuing])
-    assert verified.subjects == [x509.UniformResourceIdentifier(f"urn:natalia:tenant:{tenant_id}:appliance:hq")]
-    assert leaf.public_key() == key.public_key()
-
-
-def test_certifying_again_renews(commands: Commands, tenant: str, tmp_path: Path) -> None:
-    """The same name again gives another certificate for the same appliance."""
-    csr = tmp_path / "hq.csr"
-    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
-    chains = set()
-    for _ in range(2):
-        commands.done(*_certify(tenant, csr, tmp_path / "out"))
-        chains.add((tmp_path / "out" / "certificate.pem").read_bytes())
-    assert len(chains) == 2
-
-
-def _other_requests() -> dict[str, bytes]:
-    """Requests that are not to be certified."""
-    good = make_csr(ec.generate_private_key(ec.SECP256R1()))
-    stolen = x509.load_pem_x509_csr(good)
-    forged = bytearray(stolen.public_bytes(PEM))
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
-    strong = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return {
-        "no request": b"hello",
-        "cut": good[: len(good) // 2],
-        "altered": bytes(forged).replace(forged[-60:-56], b"AAAA"),
-        "RSA": builder.sign(strong, hashes.SHA256()).public_bytes(PEM),
-        "P-384": make_csr(ec.generate_private_key(ec.SECP384R1())),
-    }
-
-
-@pytest.mark.parametrize("kind", ["no request", "cut", "altered", "RSA", "P-384"])
-def test_another_request_is_refused(commands: Commands, tenant: str, tmp_path: Path, kind: str) -> None:
-    """Only a P-256 key that signed its own request is certified, and nothing is written otherwise."""
-    csr = tmp_path / "hq.csr"
-    csr.write_bytes(_other_requests()[kind])
-    commands.refused("csr_invalid", *_certify(tenant, csr, tmp_path / "out"))
-    assert not (tmp_path / "out").exists()
-
-
-def test_another_appliance_name_is_refused(commands: Commands, tenant: str, tmp_path: Path) -> None:
-    """Names are checked before anything is signed."""
-    csr = tmp_path / "hq.csr"
-    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
-    commands.refused("name_invalid", *_certify(tenant, csr, tmp_path / "out", name="HQ 1"))
-
-
-def test_files_that_cannot_be_used_are_refused(commands: Commands, tenant: str, tmp_path: Path) -> None:
-    """A request that is not there, or an output folder that is a file, is refused."""
-    csr = tmp_path / "hq.csr"
-    commands.refused("file_unusable", *_certify(tenant, csr, tmp_path / "out"))
-    csr.write_bytes(make_csr(ec.generate_private_key(ec.SECP256R1())))
-    commands.refused("file_unusable", *_certify(tenant, csr, csr))
-
-
 @pytest.mark.parametrize("command", [["tenant", "list"], ["migrate"], ["serve", "--port", "0"]])
 def test_an_empty_state_folder_is_refused(tmp_path: Path, command: list[str]) -> None:
     """Nothing but init makes a receiver."""
@@ -173,7 +101,7 @@ def test_an_empty_state_folder_is_refused(tmp_path: Path, command: list[str]) ->
         ["tenant", "create"],
         ["api-key", "create", "--tenant", "x", "--role", "owner"],
         ["serve", "--port", "65536"],
-        ["appliance", "certify"],
+        ["appliance", "invite"],
     ],
 )
 def test_wrong_usage_is_status_2(commands: Commands, arguments: list[str]) -> None:
@@ -182,7 +110,7 @@ def test_wrong_usage_is_status_2(commands: Commands, arguments: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["init"], ["serve"], ["tenant"], ["api-key", "create"], ["appliance", "certify"]]
+    "command", [[], ["init"], ["serve"], ["tenant"], ["api-key", "create"], ["appliance", "invite"]]
 )
 def test_every_command_has_help(commands: Commands, command: list[str]) -> None:
     """``--help`` works everywhere."""

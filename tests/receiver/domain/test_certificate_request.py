@@ -8,9 +8,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.domain.certificate_request import parse_der, parse_pem, proven_key, spki
+from receiver.domain.certificate_request import parse_der, proven_key, spki
 from receiver.errors import CsrInvalidError
-from tests.receiver.deliveries import make_csr
 from tests.receiver.newcomer import Newcomer
 
 _MACHINE = Newcomer()
@@ -18,9 +17,8 @@ _DER = _MACHINE.csr()
 
 
 def test_a_machines_request_gives_its_key() -> None:
-    """PEM and DER give the key, spelled as the contract binds it."""
+    """The key, spelled as the contract binds it."""
     assert spki(proven_key(parse_der(_DER))) == _MACHINE.public_key
-    assert spki(proven_key(parse_pem(make_csr(_MACHINE.key)))) == _MACHINE.public_key
 
 
 def _signed(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
@@ -60,10 +58,9 @@ def test_a_point_off_the_curve_is_refused() -> None:
 
 @given(st.binary(max_size=200) | st.integers(0, len(_DER) - 1).map(lambda length: _DER[:length]))
 def test_any_other_bytes_are_refused(content: bytes) -> None:
-    """What is no request, or not whole, is refused in both spellings."""
-    for parse in (parse_der, parse_pem):
-        with pytest.raises(CsrInvalidError):
-            parse(content)
+    """What is no request, or not whole, is refused."""
+    with pytest.raises(CsrInvalidError):
+        parse_der(content)
 
 
 @given(position=st.integers(0, len(_DER) - 1), value=st.integers(1, 255))
