@@ -47,7 +47,7 @@ def read_counter(tpm: Tpm) -> Counter | None:
         return None
     if _name(tpm, handle) != COUNTER_NAME:
         raise TpmFailedError(f"the NV index {COUNTER_INDEX:#x} is no counter of this product")
-    return Counter(handle, int.from_bytes(bytes(tpm.esapi.nv_read(handle, COUNTER_BYTES, session1=tpm.session)), "big"))
+    return _read(tpm, handle)
 
 
 def count_up(tpm: Tpm) -> Counter:
@@ -59,17 +59,19 @@ def count_up(tpm: Tpm) -> Counter:
     before = read_counter(tpm)
     handle = before.handle if before else found(tpm.esapi, COUNTER_INDEX) or define(tpm, COUNTER_INDEX)
     tpm.esapi.nv_increment(handle, session1=tpm.session)
-    counted = read_counter(tpm)
-    if counted is None:
-        raise TpmFailedError("the counter did not count")
-    return counted
-
-
-def _name(tpm: Tpm, handle: ESYS_TR) -> bytes:
-    return bytes(tpm.esapi.tr_get_name(handle))
+    return _read(tpm, handle)
 
 
 def define(tpm: Tpm, index: int) -> ESYS_TR:
     """Define a counter of this kind, where nothing is yet; it begins above the highest that the TPM ever had."""
     public = TPMS_NV_PUBLIC(nvIndex=index, nameAlg=TPM2_ALG.SHA256, attributes=_ATTRIBUTES, dataSize=COUNTER_BYTES)
     return tpm.esapi.nv_define_space(b"", TPM2B_NV_PUBLIC(nvPublic=public), session1=tpm.session)
+
+
+def _read(tpm: Tpm, handle: ESYS_TR) -> Counter:
+    value = bytes(tpm.esapi.nv_read(handle, COUNTER_BYTES, session1=tpm.session))
+    return Counter(handle, int.from_bytes(value, "big"))
+
+
+def _name(tpm: Tpm, handle: ESYS_TR) -> bytes:
+    return bytes(tpm.esapi.tr_get_name(handle))

@@ -10,7 +10,6 @@ opens everything (the receiver sees two of one); at level 2, other software boot
 release, which the vendor's signature still covers; an older blob put back under an anchor of now.
 """
 
-import hmac
 import os
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,6 @@ from appliance.errors import (
     PolicyKeyError,
     SealAnchorError,
     SealedBlobRetiredError,
-    SealedBlobTamperedError,
     TpmPolicyError,
     TpmReplacedError,
 )
@@ -158,7 +156,7 @@ class VtpmAnchor:
             counter = read_counter(tpm) or count_up(tpm)
             root = SecretBytes(os.urandom(_ROOT_BYTES))
             anchor = self._sealed(tpm, root, counter.value)
-            self._prove(tpm, anchor, counter, root)
+            self._root(tpm, anchor, counter)
             self._folder.create(anchor)
         return self._sealer(root, anchor)
 
@@ -182,12 +180,15 @@ class VtpmAnchor:
             return self._advance(tpm, root, read_counter(tpm) or count_up(tpm))
 
     def _advance(self, tpm: Tpm, root: SecretBytes, counter: Counter) -> VtpmSealer:
-        """Seal for the next count, and only then count. After each step an anchor on the disk fits the counter."""
+        """Seal for the next count, and only then count. After each step an anchor on the disk fits the counter.
+
+        The next one is loaded before, and has opened before it comes into use (its MAC shows that to the same root).
+        """
         following = self._sealed(tpm, root, counter.value + 1)
         with loaded(tpm, following):
             pass
         self._folder.prepare(following)
-        self._prove(tpm, following, count_up(tpm), root)
+        self._root(tpm, following, count_up(tpm))
         self._folder.promote(following)
         return self._sealer(root, following)
 
@@ -221,15 +222,10 @@ class VtpmAnchor:
         signatures = tpm_policy.read_signatures(self._boot.signatures or b"{}") if measured else []
         return open_root(tpm, anchor, counter, vendor=self._vendor if measured else None, signatures=signatures)
 
-    def _prove(self, tpm: Tpm, anchor: Anchor, counter: Counter, root: SecretBytes) -> None:
-        if not hmac.compare_digest(self._root(tpm, anchor, counter).reveal(), root.reveal()):
-            raise SealedBlobTamperedError("the anchor does not open to what was sealed")
-
     def _sealer(self, root: SecretBytes, anchor: Anchor) -> VtpmSealer:
-        if anchor.policy is PolicyKind.SIGNED_PCR:
-            level = Level(KeyProtection.TPM_MEASURED_BOOT)
-        else:
-            level = Level(KeyProtection.TPM, obstacles(self._boot) or (Obstacle.SEALED_BEFORE,))
+        measured = anchor.policy is PolicyKind.SIGNED_PCR
+        hindered = () if measured else obstacles(self._boot) or (Obstacle.SEALED_BEFORE,)
+        level = Level(anchor.key_protection, hindered)
         return VtpmSealer(root, level=level, storage_key_name=anchor.storage_key)
 
 
