@@ -84,7 +84,7 @@ class VtpmAnchor:
             tcti: how the TPM is reached, as ``device:/dev/tpmrm0``.
             boot: how the machine was booted.
             clock: says when an anchor was made.
-            recovery_key: the customer's public key, PEM; goes into what is sealed from now on.
+            recovery_key: the customer's public key, PEM; goes into what is sealed from now on, in place of another.
             disk: where the folder lies.
 
         Raises:
@@ -172,19 +172,19 @@ class VtpmAnchor:
             root = self._root(tpm, anchor, counter)
             # It may be the next one of a reseal that was cut off, in the place where another next one goes now.
             self._folder.promote(anchor)
-            return self._advance(tpm, root, counter)
+            return self._advance(tpm, root, counter, anchor)
 
     def _recover(self, anchor: Anchor, key: PublicKey, sign: Signer) -> VtpmSealer:
         with connected(self._tcti, storage_key_name=anchor.storage_key) as tpm:
             root = recover_root(tpm, anchor, key=key, sign=sign)
-            return self._advance(tpm, root, read_counter(tpm) or count_up(tpm))
+            return self._advance(tpm, root, read_counter(tpm) or count_up(tpm), anchor)
 
-    def _advance(self, tpm: Tpm, root: SecretBytes, counter: Counter) -> VtpmSealer:
+    def _advance(self, tpm: Tpm, root: SecretBytes, counter: Counter, before: Anchor) -> VtpmSealer:
         """Seal for the next count, and only then count. After each step an anchor on the disk fits the counter.
 
         The next one is loaded before, and has opened before it comes into use (its MAC shows that to the same root).
         """
-        following = self._sealed(tpm, root, counter.value + 1)
+        following = self._sealed(tpm, root, counter.value + 1, recovery_key=before.recovery_key)
         with loaded(tpm, following):
             pass
         self._folder.prepare(following)
@@ -192,7 +192,10 @@ class VtpmAnchor:
         self._folder.promote(following)
         return self._sealer(root, following)
 
-    def _sealed(self, tpm: Tpm, root: SecretBytes, count: int) -> Anchor:
+    def _sealed(self, tpm: Tpm, root: SecretBytes, count: int, *, recovery_key: bytes | None = None) -> Anchor:
+        """Seal the root at a count; without a recovery key of now, that of before goes on."""
+        if self._recovery is not None:
+            recovery_key = tpm_policy.key_name(self._recovery)
         anchor = Anchor(
             version=1,
             anchor="tpm",
@@ -200,7 +203,7 @@ class VtpmAnchor:
             policy=PolicyKind.TPM if self._vendor is None else PolicyKind.SIGNED_PCR,
             policy_key=None if self._vendor is None else tpm_policy.key_name(self._vendor),
             pcrs=[] if self._vendor is None else [KERNEL_PCR],
-            recovery_key=None if self._recovery is None else tpm_policy.key_name(self._recovery),
+            recovery_key=recovery_key,
             counter_index=COUNTER_INDEX,
             counter=count,
             public=b"",

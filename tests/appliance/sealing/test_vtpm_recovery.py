@@ -169,6 +169,14 @@ def test_a_key_that_came_later_recovers_after_the_next_sealing(clean_tpm: Swtpm,
     other.recover(signer(ANOTHER))
 
 
+def test_sealing_anew_without_a_key_keeps_the_key_of_before(clean_tpm: Swtpm, tmp_path: Path) -> None:
+    """Nobody loses the way back because a file was not there one day."""
+    blob = anchor_with_key(tmp_path, clean_tpm).open().seal(SECRET, purpose=PURPOSE)
+    anchor_with_key(tmp_path, clean_tpm, key=None).reseal()
+    recovered = anchor_with_key(tmp_path, clean_tpm).recover(signer())
+    assert recovered.unseal(blob, purpose=PURPOSE).reveal() == SECRET.reveal()
+
+
 def test_it_does_not_move_secrets_to_another_tpm(clean_tpm: Swtpm, tmp_path: Path) -> None:
     """That is what the escrow is for."""
     anchor_with_key(tmp_path / "anchor", clean_tpm).open()
