@@ -10,7 +10,6 @@ What an honest appliance does, and how a copy shows, stands in ``fleet_rules``.
 from cryptography import x509
 
 from receiver.domain.certificate_request import parse_der, spki
-from receiver.domain.fleet_rules import ApplianceState
 from receiver.domain.renewal_request import believe_renewal, read_evidence
 from receiver.ports import CertificateAuthority, Clock
 from receiver.services.enrollment import read_key
@@ -41,7 +40,7 @@ class RenewalDesk:
         key = read_key(request)
         evidence = read_evidence(parse_der(request))
         standing = await fleet.lock(self._session, claim.name.appliance)
-        if standing is None or standing.state is not ApplianceState.ACTIVE:
+        if standing is None:
             raise not_admitted()
         registration = await self._certificates.admit_since(claim, at=at)
         facts = believe_renewal(evidence, public_key=spki(key), occasion=claim.certificate)

@@ -20,7 +20,7 @@ from appliance.wire.enrollment import EnrollmentAnswer, EnrollmentRequest, Enrol
 from appliance.wire.problem import ProblemCode
 from receiver.domain.certificate_request import spki
 from receiver.domain.enrollment import LIFETIME, EnrollmentName, believe, spell_name
-from receiver.domain.fleet_rules import ApplianceState, is_approved, needs_approval
+from receiver.domain.fleet_rules import is_approved, needs_approval
 from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError
 from receiver.ports import Clock
@@ -59,10 +59,8 @@ class ReturnDesk:
         public_key = spki(read_key(request.request))
         claim = read_claim(returning.certificate)
         standing = await fleet.lock(self._session, claim.name.appliance)
-        if standing is None or standing.state is ApplianceState.REVOKED:
+        if standing is None:
             raise not_admitted()
-        if standing.state is ApplianceState.QUARANTINED:
-            raise quarantined()
         registration = await machine_certificates.find(self._session, claim.fingerprint)
         registration = _require_ended(registration, claim, shown_at=at)
         _check_signature(returning, public_key=public_key)

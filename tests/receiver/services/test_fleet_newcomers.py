@@ -76,6 +76,7 @@ async def test_a_tpm_of_another_appliance_is_kept_out(world: World, holder: Flee
     (event,) = await world.events(holder.tenant_id)
     assert (event.kind, event.appliance, event.open) == (EventKind.MACHINE_HELD_TWICE, "branch", True)
     assert (await world.view(holder.tenant_id, "branch")).state is ApplianceState.QUARANTINED
+    assert await refusal(lambda: world.machine(holder.tenant_id, "branch")) is QUARANTINED
     await holder.renew()
     await holder.deliver()
 
@@ -94,6 +95,15 @@ async def test_a_released_newcomer_needs_the_machine_to_be_free(world: World, ho
         await desk.release("branch")
     assert (await newcomer.apply()).appliance == "branch"
     assert await world.alarms(holder.tenant_id) == []
+
+
+async def test_a_newcomer_waits_for_its_release(world: World, holder: FleetMachine) -> None:
+    """That the machine is free again does not decide about it."""
+    newcomer = await invited(world, holder.tenant_id, "branch", tpm=holder.tpm)
+    assert await refusal(newcomer.apply) is QUARANTINED
+    async with world.fleet(holder.tenant_id) as desk:
+        await desk.revoke("hq")
+    assert await refusal(newcomer.apply) is QUARANTINED
 
 
 async def test_revoking_a_newcomer_ends_its_invitation(world: World, holder: FleetMachine) -> None:

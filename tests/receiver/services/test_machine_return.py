@@ -1,6 +1,7 @@
 """An appliance that was off too long comes back with the administrator's approval, and nobody else does."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from appliance.wire.problem import ProblemCode
 from receiver.domain.enrollment import parse_name
 from receiver.domain.fleet_rules import APPROVAL_LIFETIME
 from receiver.domain.security_event import EventKind
-from receiver.errors import ReturnContestedError, ReturnNotWaitingError
+from receiver.errors import ProblemError, ReturnContestedError, ReturnNotWaitingError
 from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal, spki
 from tests.receiver.newcomer import PlainWitness
 from tests.support.receiver_process import ReceiverProcess
@@ -41,14 +42,15 @@ async def approve(world: World, machine: FleetMachine) -> None:
         await fleet.approve(machine.name)
 
 
-async def fetch(world: World, machine: FleetMachine) -> None:
-    """Ask again, open the challenge, and take the certificate into use."""
+async def fetch(world: World, machine: FleetMachine, *, late: timedelta = timedelta(0)) -> None:
+    """Ask again, open the challenge, and take the certificate into use; ``late`` passes between the two steps."""
     witness = PlainWitness()
     answer = await machine.come_back(transport_key=witness.transport_key)
     assert answer.challenge is not None
     assert machine.pending is not None
     secret = witness.open_challenge(answer.challenge, enrollment=answer.enrollment).reveal()
     request = machine.returning(machine.pending).request
+    world.clock.at += late
     async with world.service.enrollment(machine.tenant_id) as desk:
         machine.certificate = await desk.enroll(
             parse_name(answer.enrollment),
@@ -217,15 +219,24 @@ async def test_a_revocation_ends_an_enrollment_that_was_approved(world: World, m
     assert code is ProblemCode.FORBIDDEN
 
 
-async def test_a_quarantined_certificate_does_not_come_back(world: World) -> None:
+async def test_a_quarantined_certificate_does_not_come_back(world: World, machine: FleetMachine) -> None:
     """Waiting for its end does not help a copy."""
-    machine = await world.machine(await world.tenant())
-    copy = machine.copy()
-    await machine.renew()
-    await machine.deliver()
-    assert await refusal(copy.renew) is ProblemCode.APPLIANCE_QUARANTINED
-    world.clock.advance(days=30)
-    assert await refusal(copy.come_back) is ProblemCode.APPLIANCE_QUARANTINED
+    copied = await world.machine(machine.tenant_id, "branch")
+    assert await refusal(lambda: copied.ask(machine.key)) is ProblemCode.APPLIANCE_QUARANTINED
+    world.clock.advance(days=365)
+    assert await refusal(copied.come_back) is ProblemCode.APPLIANCE_QUARANTINED
+
+
+async def test_an_approval_holds_when_the_certificate_is_fetched(world: World, machine: FleetMachine) -> None:
+    """One that ended between the challenge and the certificate is none."""
+    await machine.come_back()
+    await approve(world, machine)
+    world.clock.at += APPROVAL_LIFETIME - timedelta(minutes=10)
+    before = machine.copy()
+    await fetch(world, machine)
+    with pytest.raises(ProblemError) as failure:
+        await fetch(world, before, late=timedelta(minutes=10))
+    assert failure.value.problem is ProblemCode.FORBIDDEN
 
 
 async def test_a_lower_anchor_does_not_come_back(world: World) -> None:

@@ -8,9 +8,11 @@ from sqlalchemy import text
 
 from appliance.wire.problem import ProblemCode
 from receiver.domain.fleet_rules import ApplianceState, RevocationReason
+from receiver.domain.idempotency import BatchKey
 from receiver.domain.security_event import EventKind
 from receiver.errors import InvitationMissingError
 from receiver.storage.connection import DatabaseRole
+from tests.receiver.deliveries import make_batch, make_call
 from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal
 from tests.support.receiver_process import ReceiverProcess
 
@@ -84,11 +86,12 @@ async def test_a_revocation_that_meets_a_renewal_takes_its_certificate_too(world
 async def test_deliveries_go_on_during_a_renewal(world: World, machine: FleetMachine) -> None:
     """The lock that renewals take is none that a delivery waits for."""
     await machine.deliver()
+    key = BatchKey(appliance="hq", epoch=1, sequence=1)
     async with world.service.renewals(machine.tenant_id) as desk:
         request = machine.request(fresh_key())
         await desk.renew(machine.claim, request=request, authority=world.service.authority)
-        async with asyncio.timeout(20):
-            await asyncio.gather(*(machine.deliver() for _ in range(3)))
+        async with asyncio.timeout(20), world.service.ingest(machine.tenant_id) as ingest:
+            assert await ingest.receive(machine.claim, key=key, body=make_batch([make_call()]))
 
 
 async def test_two_renewals_at_once_with_the_same_key_are_one(world: World, machine: FleetMachine) -> None:
