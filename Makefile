@@ -75,7 +75,8 @@ lock: $(READY) ## Compile the lock files anew from the two pyproject.toml
 	  $$UV pyproject.toml -o appliance.lock && \
 	  $$UV receiver/pyproject.toml -o receiver.lock && \
 	  $$UV --group image -o image.lock && \
-	  $$UV pyproject.toml receiver/pyproject.toml --group dev --group image -o dev.lock
+	  $$UV pyproject.toml receiver/pyproject.toml --group dev --group image -o dev.lock && \
+	  $$UV tests/support/sslyze.in -o sslyze.lock
 
 .PHONY: wheel
 wheel: $(READY) ## Build the wheel that goes into the image
