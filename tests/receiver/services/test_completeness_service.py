@@ -15,10 +15,10 @@ from receiver.services.machine_certificates import MachineClaim, read_claim
 from receiver.storage.connection import DatabaseRole
 from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.deliveries import Machine
+from tests.receiver.lock_watch import until_one_waits
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.records import account
 
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user")
 _READ = text("SELECT account ->> 'read' FROM natalia.completeness")
 
 
@@ -41,16 +41,6 @@ def report(number: int) -> bytes:
     return encode_completeness(Completeness(number, [account(read=number)]))
 
 
-async def _until_one_waits(service: ProcessContext) -> None:
-    """Return when a transaction waits for another's lock."""
-    async with service.engines[DatabaseRole.INGEST].connect() as connection:
-        for _ in range(3000):
-            if (await connection.execute(_WAITING)).scalar_one() > 0:
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("nothing waited")
-
-
 async def _read_lines(service: ProcessContext, claim: MachineClaim) -> list[str]:
     async with tenant_session(service.engines[DatabaseRole.APP], tenant_id=claim.name.tenant_id) as session:
         return list((await session.execute(_READ)).scalars())
@@ -66,7 +56,7 @@ async def test_a_late_report_waits_and_then_changes_nothing(service: ProcessCont
     async with service.reports(claim.name.tenant_id) as reports:
         assert (await reports.receive(claim, body=report(9))).stored
         second = asyncio.create_task(late())
-        await _until_one_waits(service)
+        await until_one_waits(service.engines[DatabaseRole.INGEST])
     assert await second == Receipt(3, stored=False, newest=9)
     assert await _read_lines(service, claim) == ["9"]
 

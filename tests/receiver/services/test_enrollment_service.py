@@ -25,12 +25,12 @@ from receiver.storage.connection import DatabaseRole
 from receiver.storage.machine_states import MachineState
 from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.fleet_world import World, open_world, refusal
+from tests.receiver.lock_watch import until_one_waits
 from tests.receiver.newcomer import Newcomer
 from tests.support.attested import witness_at
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.swtpm import Swtpm
 
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user")
 _SECOND = timedelta(seconds=1)
 
 
@@ -77,12 +77,7 @@ class Desk:
 
     async def until_one_waits(self) -> None:
         """Return when an enrollment waits for another's lock."""
-        async with self.service.engines[DatabaseRole.ENROLL].connect() as connection:
-            for _ in range(3000):
-                if (await connection.execute(_WAITING)).scalar_one() > 0:
-                    return
-                await asyncio.sleep(0.01)
-        raise AssertionError("nothing waited")
+        await until_one_waits(self.service.engines[DatabaseRole.ENROLL])
 
 
 @pytest.fixture

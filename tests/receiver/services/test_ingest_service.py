@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import text
 
 from receiver.domain.idempotency import BatchKey
 from receiver.factory import ProcessContext, open_service
 from receiver.services.machine_certificates import MachineClaim, read_claim
 from receiver.storage.connection import DatabaseRole
 from tests.receiver.deliveries import NOON, Machine, make_batch, make_call
+from tests.receiver.lock_watch import until_one_waits
 from tests.support.receiver_process import ReceiverProcess
-
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = current_user")
 
 
 @pytest.fixture
@@ -33,16 +31,6 @@ def claim(machine: Machine) -> MachineClaim:
     return read_claim(leaf.public_bytes(Encoding.DER))
 
 
-async def _until_one_waits(service: ProcessContext) -> None:
-    """Return when a transaction waits for another's lock."""
-    async with service.engines[DatabaseRole.INGEST].connect() as connection:
-        for _ in range(3000):
-            if (await connection.execute(_WAITING)).scalar_one() > 0:
-                return
-            await asyncio.sleep(0.01)
-    raise AssertionError("nothing waited")
-
-
 async def test_a_retry_waits_for_the_first(service: ProcessContext, claim: MachineClaim) -> None:
     """A retry that comes while the first is not committed waits, and is given the first one's answer."""
     key, body = BatchKey(claim.name.appliance, 1, 1), make_batch([make_call()])
@@ -54,7 +42,7 @@ async def test_a_retry_waits_for_the_first(service: ProcessContext, claim: Machi
     async with service.ingest(claim.name.tenant_id) as first:
         answer = await first.receive(claim, key=key, body=body)
         second = asyncio.create_task(retry())
-        await _until_one_waits(service)
+        await until_one_waits(service.engines[DatabaseRole.INGEST])
     assert await second == answer
     assert json.loads(answer)["accepted"] == 1
 
