@@ -73,6 +73,7 @@ class IdentityUser(Protocol):
         """Go over to another identity without a request failing.
 
         Raises:
+            IdentityError: it does not load; the one before stays in use.
             CertificateRefusedError: the receiver does not take it; the one before stays in use.
             UplinkUntrustedError: by its anchors the receiver is not ours; the one before stays in use.
             UplinkUnavailableError: there was no sound answer; the new one is in use.
@@ -315,6 +316,10 @@ class Renewal:
         except (CertificateRefusedError, UplinkUntrustedError) as error:
             await self._go_back(error)
             raise
+        except IdentityError:
+            # It does not load, so the receiver has not seen it, and the one before is still in use.
+            await self._revert()
+            raise
         await self._run(self._store.confirm)
         self._unproven = False
 
@@ -336,12 +341,15 @@ class Renewal:
                 return
             if not speaks_of_anchors:
                 raise
+        await self._revert()
+        if speaks_of_anchors:
+            self._useless_anchors, self._anchors_trouble = self._offered, error
+
+    async def _revert(self) -> None:
         self._hold(await self._run(self._store.revert))
         self._unproven = False
         self._rests_until = self._clock.monotonic()
         self._heard.went_back()
-        if speaks_of_anchors:
-            self._useless_anchors, self._anchors_trouble = self._offered, error
 
     async def _give_up(self) -> None:
         """The receiver takes neither: stay with the newer one and come back with it."""

@@ -93,7 +93,7 @@ class HttpsUplink:
         """Go over to another identity of this appliance, after asking something small with it.
 
         Raises:
-            IdentityMismatchError: it does not load; the one before stays in use.
+            IdentityError: it does not load; the one before stays in use.
             CertificateRefusedError: the receiver does not take it; the one before stays in use.
             UplinkUntrustedError: by its trust anchors the receiver is not ours; the one before stays in use.
             UplinkUnavailableError, UplinkError: there was no sound answer; the new one is in use.

@@ -11,9 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import structs
 
-from appliance.errors import CertificateRefusedError, UplinkUnavailableError
+from appliance.errors import CertificateRefusedError, TpmKeyUnusableError, UplinkUnavailableError
 from appliance.policy.back_off import LONGEST_RENEWAL_WAIT_SECONDS
+from appliance.ports import MachineIdentity
 from appliance.renewal import LOOK_AROUND_SECONDS, RETURN_AFTER, leaf_of
+from appliance.uplink.https_uplink import HttpsUplink
 from appliance.wire.enrollment import EnrollmentAnswer
 from appliance.wire.problem import ProblemCode
 from tests.support.cut_disk import MortalDisk, PowerCut, full_disk
@@ -148,6 +150,33 @@ async def test_a_start_with_a_refused_certificate_goes_back_too(machine: Renewin
         await running.uplink.high_water()
     assert machine.desk.log[-1] == (USE, leaf_of(before))
     assert running.heard.went_back_times == 1
+
+
+class Choosy:
+    """Implements ``renewal.IdentityUser``; the first identity that it is given does not load."""
+
+    certificate_refused = False
+
+    def __init__(self, uplink: HttpsUplink) -> None:
+        self._uplink = uplink
+        self._is_first = True
+
+    async def adopt(self, identity: MachineIdentity) -> None:
+        if self._is_first:
+            self._is_first = False
+            raise TpmKeyUnusableError("OpenSSL does not load the key")
+        await self._uplink.adopt(identity)
+
+
+async def test_an_identity_that_does_not_load_gives_way_to_the_old(machine: RenewingMachine) -> None:
+    """The receiver has not seen it; another one is asked for."""
+    before = machine.enroll(DUE)
+    async with machine.running() as running:
+        running.renewal._user = Choosy(running.uplink)
+        assert await running.step() == "identity_tpm_key_unusable"
+        assert leaf_of(machine.in_use()) == leaf_of(before)
+        assert await running.step() is None
+    assert machine.desk.keys_certified == 2
 
 
 async def test_while_both_are_refused_another_is_asked_for(machine: RenewingMachine) -> None:
