@@ -136,7 +136,7 @@ class Swtpm:
 
 
 class Bus:
-    """Everything that goes over the wire to a TPM, both ways; and a place to slip a command of one's own in."""
+    """Everything that goes over the wire to a TPM, both ways; and a place to meddle with it."""
 
     def __init__(self, tpm: Swtpm, port: int) -> None:
         """Stand before ``tpm``, on ``port`` and the next."""
@@ -147,6 +147,7 @@ class Bus:
         self._cut: tuple[int, bool] | None = None
         self._recorded = bytearray()
         self._slipped_in: list[tuple[int, bytes]] = []
+        self._falsified: list[tuple[bytes, bytes, int]] = []
         self._lock = threading.Lock()
 
     @property
@@ -163,6 +164,10 @@ class Bus:
     def slip_in(self, command: bytes, *, before: int, times: int = 1) -> None:
         """Send a whole command before the next ones with the code ``before``, as another program may at any time."""
         self._slipped_in += [(before, command)] * times
+
+    def falsify(self, true: bytes, false: bytes, *, times: int = 1000) -> None:
+        """Put ``false``, as long, in the place of ``true`` in what the TPM answers, the next ``times`` times."""
+        self._falsified.append((true, false, times))
 
     def cut_power(self, at: int, *, done: bool) -> None:
         """Cut the TPM's power at its command ``at`` from now: before it, or once it was done but not answered."""
@@ -186,10 +191,18 @@ class Bus:
                 return
             if not response:
                 return
+            response = self._falsely(response)
             self.commands += 1
             with self._lock:
                 self._recorded += command + response
             client.sendall(response)
+
+    def _falsely(self, response: bytes) -> bytes:
+        for place, (true, false, times) in enumerate(self._falsified):
+            if times and true in response:
+                self._falsified[place] = (true, false, times - 1)
+                response = response.replace(true, false)
+        return response
 
 
 @contextmanager

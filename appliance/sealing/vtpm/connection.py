@@ -145,6 +145,7 @@ def _start(esapi: ESAPI) -> None:
 
 
 def _check_name(esapi: ESAPI, key: ESYS_TR, pinned: bytes | None) -> None:
+    """Compare the Name that the library computed of the very key that sessions will be salted with."""
     if pinned is not None and bytes(esapi.tr_get_name(key)) != pinned:
         raise TpmReplacedError("the TPM's storage key is not the one that the secrets were sealed under")
 

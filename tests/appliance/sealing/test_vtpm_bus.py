@@ -1,8 +1,10 @@
 """What somebody sees who listens on the wire to the TPM: nothing of a secret."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from tpm2_pytss import (
     ESYS_TR,
     TPM2_EO,
@@ -17,6 +19,7 @@ from tpm2_pytss import (
     TPMT_PUBLIC,
 )
 
+from appliance.errors import TpmReplacedError
 from appliance.sealing import tpm_policy
 from appliance.sealing.boot_state import BootState
 from appliance.sealing.vtpm.anchor_folder import AnchorFolder
@@ -36,7 +39,7 @@ from tests.support.tpm_sealing import (
     signer,
 )
 
-CREATE, UNSEAL = (0x153).to_bytes(4, "big"), (0x15E).to_bytes(4, "big")
+CREATE, UNSEAL, START_SESSION = (code.to_bytes(4, "big") for code in (0x153, 0x15E, 0x176))
 
 
 def open_the_root(tpm: Swtpm, folder: Path, boot: BootState) -> bytes:
@@ -121,3 +124,37 @@ def test_two_openings_look_different_on_the_bus(clean_tpm: Swtpm, tmp_path: Path
             anchor_in(tmp_path, bus.tcti).open()
             answers.append(bus.recorded.rpartition(UNSEAL)[2][:200])
     assert answers[0] != answers[1]
+
+
+def key_of_ones_own(tpm: Swtpm) -> list[tuple[bytes, bytes]]:
+    """What a meddler puts in the storage key's place: its point, and the Name of all with that point."""
+    with connected(tpm.tcti) as open_tpm:
+        public, name, _ = open_tpm.esapi.read_public(open_tpm.storage_key)
+    area = bytes(public.publicArea.marshal())
+    own = generate_private_key(SECP256R1()).public_key().public_numbers()
+    ending = b"\0\x20" + own.x.to_bytes(32, "big") + b"\0\x20" + own.y.to_bytes(32, "big")
+    false = area[: -len(ending)] + ending
+    return [(area, false), (bytes(name), b"\0\x0b" + hashlib.sha256(false).digest())]
+
+
+def test_a_key_put_in_the_storage_keys_place_on_the_bus_is_noticed(clean_tpm: Swtpm, tmp_path: Path) -> None:
+    """Sessions salted with it would be open to the meddler; the pinned Name differs, and no session begins."""
+    anchor_in(tmp_path, clean_tpm).open()
+    with recorded_bus(clean_tpm) as bus:
+        for true, false in key_of_ones_own(clean_tpm):
+            bus.falsify(true, false)
+        with pytest.raises(TpmReplacedError):
+            anchor_in(tmp_path, bus.tcti).open()
+        assert START_SESSION not in bus.recorded
+
+
+@pytest.mark.parametrize("times", [1, 2, 1000], ids=["first_answer", "two_answers", "all_answers"])
+def test_a_key_under_the_storage_keys_own_name_is_noticed(clean_tpm: Swtpm, tmp_path: Path, times: int) -> None:
+    """The Name is computed of the key that sessions are salted with, not taken as it comes."""
+    anchor_in(tmp_path, clean_tpm).open()
+    (area, false), _ = key_of_ones_own(clean_tpm)
+    with recorded_bus(clean_tpm) as bus:
+        bus.falsify(area, false, times=times)
+        with pytest.raises(TpmReplacedError):
+            anchor_in(tmp_path, bus.tcti).open()
+        assert START_SESSION not in bus.recorded

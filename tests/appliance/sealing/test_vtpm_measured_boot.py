@@ -37,6 +37,7 @@ from tests.support.tpm_sealing import (
     public_pem,
 )
 
+SIGNED = Path(__file__).parents[2] / "testdata/tpm"
 MEASUREMENT = b"\7" * 32
 UPDATED = hashlib.sha256(AT_POWER_ON + MEASUREMENT).digest()
 """What PCR 11 shows after one measurement: the next release."""
@@ -203,3 +204,22 @@ def test_a_change_of_pcr_11_between_reading_and_checking_is_seen(clean_tpm: Swtp
         bus.slip_in(phase, before=0x17F)
         boot = measured_boot(AT_POWER_ON, UPDATED)
         assert anchor_in(tmp_path / "anchor", bus.tcti, boot=boot).open().level.obstacles == ()
+
+
+def test_a_boot_that_systemd_measure_signed_opens_in_each_of_its_phases(clean_tpm: Swtpm, tmp_path: Path) -> None:
+    """What systemd-stub and systemd measure of it, one after the other; before and after the phases nothing opens."""
+    boot = BootState(
+        secure_boot=True,
+        public_key=(SIGNED / "tpm2-pcr-public-key.pem").read_bytes(),
+        signatures=(SIGNED / "tpm2-pcr-signature.json").read_bytes(),
+    )
+    anchor = anchor_in(tmp_path / "anchor", clean_tpm, boot=boot)
+    opened = []
+    for measured in (b".linux\0", b"linux\n", b".cmdline\0", b"root=x\n", b"sysinit", b"ready", b"shutdown"):
+        on(clean_tpm, lambda tpm, measured=measured: extend(tpm, hashlib.sha256(measured).digest()))
+        try:
+            opened.append((measured, anchor.open().key_id))
+        except TpmPolicyError:
+            continue
+    assert [measured for measured, _ in opened] == [b"sysinit", b"ready"]
+    assert len({root for _, root in opened}) == 1
