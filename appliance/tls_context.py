@@ -11,6 +11,7 @@ machine's own configuration of OpenSSL loads. ``signs_handshakes`` tells whether
 import os
 import ssl
 from typing import Final
+from weakref import WeakValueDictionary
 
 from appliance.errors import IdentityMismatchError, TpmKeyUnusableError
 from appliance.ports import MachineIdentity, SecretBytes
@@ -20,13 +21,28 @@ _FLIGHTS: Final = 4
 """More than a handshake has, from one side (RFC 8446, 2; RFC 5246, 7.3)."""
 
 
+_SHARED: Final = WeakValueDictionary[tuple[bytes, bytes, bytes], ssl.SSLContext]()
+"""Contexts in use whose key lives in the TPM. Each keeps its key in one of the TPM's three slots, and loading another
+takes two: so there may be two of them, those of an identity and of the next one, and not one for each connection."""
+
+
 def client_context(identity: MachineIdentity) -> ssl.SSLContext:
-    """Give the context of a client that is ``identity`` and trusts its anchors alone.
+    """Give the context of a client that is ``identity`` and trusts its anchors alone; it must not be changed.
 
     Raises:
         IdentityMismatchError: certificate, key or trust anchors are damaged or do not belong together.
         TpmKeyUnusableError: the key lives in the TPM, and OpenSSL does not get at it.
     """
+    if not identity.key_in_tpm:
+        return _client_context(identity)
+    parts = identity.private_key.reveal(), identity.certificate_chain, identity.trust_anchors
+    context = _SHARED.get(parts)
+    if context is None:
+        context = _SHARED[parts] = _client_context(identity)
+    return context
+
+
+def _client_context(identity: MachineIdentity) -> ssl.SSLContext:
     context = newcomer_context(identity.trust_anchors)
     try:
         _load_key(context, identity.private_key, identity.certificate_chain)

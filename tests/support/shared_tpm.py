@@ -1,22 +1,25 @@
 """One software TPM for several clients at once, each with its own room for objects, as the kernel's ``/dev/tpmrm0``.
 
-swtpm itself serves one connection after the other, and OpenSSL's provider keeps its own open for as long as its process
-lives. Here a command is done at a time; where it is another client's than the last, the last one's transient objects
-are saved and flushed, and the other's are loaded again under the handles that they had (TPM 2.0 part 1, 30). So each
-client has the TPM's three slots, and what it leaves goes with its connection. Sessions are not looked after.
+A command is done at a time; where it is another client's than the last, the last one's transient objects are saved and
+flushed, and the other's are loaded again under the handles that they had (TPM 2.0 part 1, 30). So each client has the
+TPM's three slots, and OpenSSL's provider, which keeps its keys loaded, leaves the appliance its own.
+
+A client is known by its port, because the library connects anew for each command. Sessions are not looked after.
 """
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from tests.support.swtpm import Places, Swtpm, message
 
 _HOST: Final = "127.0.0.1"
 _FIRST_OBJECT: Final = 0x80000000
+_STARTUP: Final = 0x144
 _CONTEXT_LOAD: Final = 0x161
 _CONTEXT_SAVE: Final = 0x162
 _FLUSH_CONTEXT: Final = 0x165
@@ -33,31 +36,63 @@ class _Room:
     """Saved contexts, by the handle that the client knows."""
 
 
-class _SharedTpm:
-    """The TPM behind the clients."""
+class SharedTpm:
+    """Stands before a TPM that nobody else may use meanwhile; in a ``with``."""
 
-    def __init__(self, way: socket.socket, control_port: int) -> None:
-        self._way = way
-        self._control_port = control_port
+    def __init__(self, tpm: Swtpm) -> None:
+        """Name the TPM, which is running."""
+        self._tpm = tpm
+        self._stack = ExitStack()
         self._one_at_a_time = threading.Lock()
         self._inside = _Room()
 
-    def command(self, room: _Room, sent: bytes) -> bytes:
-        """Do a client's command."""
+    def __enter__(self) -> Self:
+        """Connect, and start the TPM: the kernel has done so before any program asks."""
+        self._line = self._stack.enter_context(socket.create_connection((_HOST, self._tpm.port)))
+        self._ask(_STARTUP, bytes(2))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Send every client away."""
+        self._stack.close()
+
+    def open(self) -> str:
+        """Give a new client its TCTI: what opening ``/dev/tpmrm0`` is to a program."""
+        room, places = _Room(), Places()
+        self._stack.callback(places.close)
+        self._listen(places.listen(0), message, lambda sent: self._command(room, sent))
+        self._listen(places.listen(1), lambda client: client.recv(4096), self._control)
+        return f"swtpm:host={_HOST},port={places.port}"
+
+    def _listen(
+        self, listener: socket.socket, read: Callable[[socket.socket], bytes], answer: Callable[[bytes], bytes]
+    ) -> None:
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                with suppress(OSError), client:
+                    while sent := read(client):
+                        client.sendall(answer(sent))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        self._stack.callback(listener.close)
+        self._stack.callback(thread.join)
+        self._stack.callback(listener.shutdown, socket.SHUT_RDWR)
+        thread.start()
+
+    def _command(self, room: _Room, sent: bytes) -> bytes:
         with self._one_at_a_time:
             self._let_in(room)
             return self._do(sent)
 
-    def leave(self, room: _Room) -> None:
-        """Flush what a client has left."""
-        with self._one_at_a_time:
-            self._let_in(room)
-            for handle in self._objects():
-                self._ask(_FLUSH_CONTEXT, handle.to_bytes(4, "big"))
-
-    def control(self, sent: bytes) -> bytes:
-        """Pass on what is said beside the commands."""
-        with self._one_at_a_time, socket.create_connection((_HOST, self._control_port)) as channel:
+    def _control(self, sent: bytes) -> bytes:
+        """What is said beside the commands."""
+        with self._one_at_a_time, socket.create_connection((_HOST, self._tpm.port + 1)) as channel:
             channel.sendall(sent)
             return channel.recv(4096)
 
@@ -90,64 +125,5 @@ class _SharedTpm:
         return answer[10:] if answer[6:10] == bytes(4) else b""
 
     def _do(self, sent: bytes) -> bytes:
-        self._way.sendall(sent)
-        return message(self._way)
-
-
-@contextmanager
-def shared_tpm(tpm: Swtpm) -> Iterator[str]:
-    """Stand before ``tpm``; give the TCTI of what stands there. Nobody else may use the TPM meanwhile."""
-    with ExitStack() as stack:
-        places = Places()
-        stack.callback(places.close)
-        shared = _SharedTpm(stack.enter_context(socket.create_connection((_HOST, tpm.port))), tpm.port + 1)
-
-        def commands(client: socket.socket) -> None:
-            room = _Room()
-            with suppress(OSError):
-                while sent := message(client):
-                    client.sendall(shared.command(room, sent))
-            with suppress(OSError):
-                shared.leave(room)
-
-        def control(client: socket.socket) -> None:
-            with suppress(OSError):
-                while sent := client.recv(4096):
-                    client.sendall(shared.control(sent))
-
-        for place, serve in enumerate((commands, control)):
-            _serve(stack, places.listen(place), serve)
-        yield f"swtpm:host={_HOST},port={places.port}"
-
-
-def _serve(stack: ExitStack, listener: socket.socket, serve: Callable[[socket.socket], None]) -> None:
-    """Serve every client in a thread of its own, until ``stack`` is unwound."""
-    clients: list[socket.socket] = []
-    threads: list[threading.Thread] = []
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                clients.append(client)
-                threads.append(threading.Thread(target=serve, args=(client,)))
-                threads[-1].start()
-
-    def end() -> None:
-        _wake(listener)
-        accepting.join()
-        for client in clients:
-            _wake(client)
-        for thread in threads:
-            thread.join()
-        for client in (*clients, listener):
-            client.close()
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    stack.callback(end)
-
-
-def _wake(waiting: socket.socket) -> None:
-    with suppress(OSError):
-        waiting.shutdown(socket.SHUT_RDWR)
+        self._line.sendall(sent)
+        return message(self._line)
