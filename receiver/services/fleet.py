@@ -6,7 +6,7 @@ Each decision is an event too, and closes the alarms of its appliance. It holds 
 from collections.abc import Mapping
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from receiver.domain.appliance_view import ApplianceList, ApplianceView
 from receiver.domain.authz import Permission, Principal, require
@@ -48,8 +48,12 @@ class Fleet:
         return await _views(self._session, now=self._clock.now())
 
     async def events(self) -> list[SecurityEvent]:
-        """What happened, newest first."""
-        return await security_events.list_all(self._session)
+        """What happened, newest first; another appliance in the facts is given by its name."""
+        names: dict[Fact, str] = {entry.appliance_id.hex: entry.name for entry in await fleet.list_all(self._session)}
+        return [
+            structs.replace(event, facts={code: names.get(fact, fact) for code, fact in event.facts.items()})
+            for event in await security_events.list_all(self._session)
+        ]
 
     async def approve(self, name: str) -> None:
         """Let an appliance come back that asks to.

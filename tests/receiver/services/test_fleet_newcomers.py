@@ -75,6 +75,7 @@ async def test_a_tpm_of_another_appliance_is_kept_out(world: World, holder: Flee
         assert await refusal(newcomer.apply) is QUARANTINED
     (event,) = await world.events(holder.tenant_id)
     assert (event.kind, event.appliance, event.open) == (EventKind.MACHINE_HELD_TWICE, "branch", True)
+    assert event.facts == {"held_by": "hq"}
     assert (await world.view(holder.tenant_id, "branch")).state is ApplianceState.QUARANTINED
     assert await refusal(lambda: world.machine(holder.tenant_id, "branch")) is QUARANTINED
     await holder.renew()
