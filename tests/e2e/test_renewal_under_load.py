@@ -5,37 +5,26 @@ appliance's two kinds of connections, with never a break, while one certificate 
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from appliance.clock import SystemClock
 from appliance.errors import ApplianceError
-from appliance.identity.file_identity import FileIdentityStore
-from appliance.policy.renewal_window import REST_SECONDS
 from appliance.ports import PendingBatch
-from appliance.renewal import Renewal, leaf_of
-from appliance.sealing.anchor import open_secrets
-from appliance.sealing.anchor_record import AnchorWay
-from appliance.sealing.file_witness import FileWitness
+from appliance.renewal import leaf_of
 from appliance.uplink.https_uplink import HttpsUplink
-from appliance.uplink.machine_desk import machine_desk
 from appliance.wire.batch import Batch, HighWater, KeyProtection
 from appliance.wire.codec import encode_batch
 from appliance.wire.completeness import Completeness
 from appliance.wire.invitation import decode_invitation
-from tests.support.enrolled_machine import NO_TPM, enrolled
+from tests.support.enrolled_machine import enrolled
+from tests.support.hurried_renewal import HurriedClock, HurriedRenewal
 from tests.support.receiver_process import ReceiverProcess
 from tests.support.records import account, call
-from tests.support.renewing_machine import Heard
 
-T = TypeVar("T")
 TENANT = "load"
 
 
@@ -45,23 +34,6 @@ def receiver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReceiverProce
     with ReceiverProcess(tmp_path_factory.mktemp("receiver") / "state") as process:
         process.create_tenant(TENANT)
         yield process
-
-
-class HurriedClock(SystemClock):
-    """Five and a half days ahead, so that every certificate of a week is due, and without rest between two."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(days=5, hours=12)
-
-    def monotonic(self) -> float:
-        return time.monotonic() + self._ahead
-
-    def skip_rest(self) -> None:
-        """Let the rest after a renewal be over."""
-        self._ahead += REST_SECONDS
 
 
 @dataclass
@@ -104,11 +76,6 @@ class Load:
                 self.failures.append(repr(error))
 
 
-async def in_a_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Keep what waits for the disk off the event loop, as the daemon does."""
-    return await asyncio.to_thread(function, *arguments)
-
-
 @asynccontextmanager
 async def going_on(load: Load) -> AsyncIterator[None]:
     """Let the load go on for the length of a block."""
@@ -124,28 +91,15 @@ async def going_on(load: Load) -> AsyncIterator[None]:
 async def renew_under_load(receiver: ReceiverProcess, folder: Path, *, requests: int, renewals: int) -> Load:
     """Enrol, and renew so many times while so many requests go out; give what came back."""
     invitation = decode_invitation(receiver.invite(folder.name, tenant=TENANT).read_bytes())
-    identity, clock, heard = await enrolled(folder, invitation), HurriedClock(), Heard()
-    store = FileIdentityStore(open_secrets(folder, AnchorWay(NO_TPM, None))[0], clock)
+    identity, clock = await enrolled(folder, invitation), HurriedClock()
     certificates = {leaf_of(identity)}
     async with HttpsUplink(invitation.receiver, identity, clock) as uplink:
-        renewal = Renewal(
-            store=store,
-            witness=FileWitness(),
-            open_desk=lambda current: machine_desk(invitation.receiver, current, clock),
-            user=uplink,
-            run=in_a_thread,
-            clock=clock,
-            draw=lambda: 0.5,
-            heard=heard,
-        )
+        renewal = HurriedRenewal(folder, invitation.receiver, uplink, clock)
         load = Load(uplink)
         async with going_on(load):
             for number in range(renewals):
                 await load.until(number * requests // renewals)
-                clock.skip_rest()
-                await renewal.step()
-                assert heard.problems[-1] is None
-                certificates.add(leaf_of(store.load()))
+                certificates.add(leaf_of(await renewal.once()))
             await load.until(requests)
         assert len(certificates) == renewals + 1
         # The last batch was on its way when the load ended.
