@@ -14,8 +14,10 @@ from tests.bench.edge import bench_edge_way, bench_preview
 from tests.bench.enrollment import bench_enrollment
 from tests.bench.figure import Figure
 from tests.bench.ingest import bench_ingest
+from tests.bench.machine_tls import bench_machine_tls
 from tests.bench.sealing import bench_sealing
 from tests.bench.system import bench_system
+from tests.bench.tpm_handshake import bench_tpm_handshake
 
 BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
     bench_dialects: tuple(f"dialect.{name}" for name in DIALECTS),
@@ -30,6 +32,8 @@ BENCHES: dict[Callable[[str | None], Iterator[Figure]], tuple[str, ...]] = {
     bench_ingest: ("ingest_end_to_end",),
     bench_sealing: ("seal", "unseal"),
     bench_enrollment: ("enroll", "enroll_tpm"),
+    bench_tpm_handshake: ("tls_handshake_tpm_over_software",),
+    bench_machine_tls: ("renew", "tls_handshake"),
 }
 
 
