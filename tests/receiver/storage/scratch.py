@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from appliance.wire.batch import HighWater, KeyProtection
-from receiver.domain.security_event import EventKind
 from receiver.domain.invitation import Invitation
+from receiver.domain.security_event import EventKind
 from receiver.storage import (
     calls,
     completeness,
