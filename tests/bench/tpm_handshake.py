@@ -2,7 +2,8 @@
 
 Both are measured in one run in a Debian 13, whose OpenSSL can use the TPM: TLS 1.3, client and server in one process
 and in memory, so that nothing but the handshake shows. The TPM is swtpm, as a hypervisor's mostly is, behind a stand-in
-for the kernel's resource manager that is slower than that; a chip is slower still. Where there is no such Debian to be had, the figure's unit says so.
+for the kernel's resource manager that is slower than that; a chip is slower still. Where there is no such Debian to be
+had, the figure's unit says so.
 """
 
 import json
