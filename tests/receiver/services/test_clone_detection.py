@@ -255,6 +255,17 @@ async def test_two_copies_that_renew_at_once_raise_one_alarm(world: World, machi
     assert await world.alarms(machine.tenant_id) == [EventKind.CERTIFICATE_REUSED]
 
 
+async def test_deliveries_of_a_copy_at_once_raise_one_alarm(world: World, machine: FleetMachine) -> None:
+    """They wait for no lock, and whoever quarantines second finds it done."""
+    copies = [machine.copy() for _ in range(4)]
+    await machine.renew()
+    await machine.deliver()
+    world.clock.at += 2 * GRACE
+    codes = await asyncio.gather(*(refusal(copy.deliver) for copy in copies))
+    assert set(codes) == {QUARANTINED}
+    assert await world.alarms(machine.tenant_id) == [EventKind.CERTIFICATE_IN_TWO_PLACES]
+
+
 async def test_a_lower_claim_than_evidence_is_refused(machine: FleetMachine) -> None:
     """Evidence of one kind of machine does not go with the protection of another."""
     changes = {"key_protection": KeyProtection.TPM}

@@ -82,6 +82,20 @@ async def test_a_year_of_renewals_is_quiet(world: World, tenant_id: UUID) -> Non
     assert (await world.view(tenant_id)).key_protection is KeyProtection.TPM
 
 
+async def test_a_certificate_from_before_keys_were_kept_is_renewed(world: World, machine: FleetMachine) -> None:
+    """A database that was brought up knows such certificates by their bytes alone; a copy shows all the same."""
+    engine = world.operator.engines[DatabaseRole.OWNER]
+    async with tenant_session(engine, tenant_id=machine.tenant_id) as session:
+        await session.execute(text("UPDATE natalia.machine_certificate SET public_key = NULL"))
+    copy = machine.copy()
+    await machine.renew()
+    await machine.deliver()
+    for _ in range(2):
+        assert await refusal(copy.renew) is ProblemCode.APPLIANCE_QUARANTINED
+    assert await world.alarms(machine.tenant_id) == [EventKind.CERTIFICATE_REUSED]
+    await machine.deliver()
+
+
 async def test_a_renewal_with_an_ended_certificate_is_refused(world: World, machine: FleetMachine) -> None:
     """That is what a return is for."""
     world.clock.advance(days=8)
