@@ -36,3 +36,24 @@ class FormatError(ImageError):
 
     code = "image_format"
     hint = "Build the image again, or copy the file again: it was cut or changed."
+
+
+class SigningKeyError(ImageError):
+    """A key or certificate to sign with cannot be used."""
+
+    code = "image_signing_key"
+    hint = "Give an RSA key of 2048 bits or more as PEM without a passphrase, and the certificate of that key as PEM."
+
+
+class SignatureError(ImageError):
+    """A signature is missing or not of the signer."""
+
+    code = "image_signature"
+    hint = "Fetch the files again from where they are published, and compare the signer's fingerprint."
+
+
+class InventoryError(ImageError):
+    """What the image holds and what its bill of materials says are not the same."""
+
+    code = "image_inventory"
+    hint = "Build the image again with its package cache; a file of ours needs its line and reason in the inventory."

@@ -1,0 +1,106 @@
+"""The names of a release's files, and the two lists that bind them: ``SHA256SUMS`` and the release's manifest.
+
+The manifest says what the disk is (its digest before any format, its size, what packages it is made of); ``SHA256SUMS``
+lists every file that is the same for each build of the same disk. The build report holds times, so it is not in there.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from image.errors import FormatError
+
+SUMS: Final = "SHA256SUMS"
+SIGNATURE: Final = "SHA256SUMS.sig"
+CERTIFICATE: Final = "SHA256SUMS.pem"
+CAPACITY: Final = 16 << 30
+"""What a machine sees, in bytes; thin."""
+MAX_LIST: Final = 1 << 20
+_LINE: Final = re.compile(r"([0-9a-f]{64}) [ *]([A-Za-z0-9][A-Za-z0-9._+~-]{0,127})")
+_VERSION: Final = re.compile(r"[0-9][0-9A-Za-z.+~-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a release is, apart from its forms."""
+
+    version: str
+    disk_sha256: str
+    disk_bytes: int
+    """Of the raw disk; behind it each format has nothing up to its capacity."""
+    capacity_bytes: int
+    kernel_image_sha256: str
+    root_sha256: str
+    package_set_sha256: str
+    """Of the lines ``kind name version architecture``, sorted."""
+
+    def text(self) -> str:
+        """Give the manifest as JSON; the same for the same values."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
+
+
+def file_name(version: str, suffix: str) -> str:
+    """Name a release's file.
+
+    Raises:
+        FormatError: the version would not be safe in a file name.
+    """
+    if not _VERSION.fullmatch(version):
+        raise FormatError(f"version {version!r}: digits first, then letters, digits and . + ~ -")
+    return f"natalia-appliance_{version}{suffix}"
+
+
+def parse_manifest(content: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        FormatError: it is not one.
+    """
+    try:
+        manifest = Manifest(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        raise FormatError("the manifest is not of the form that an export writes") from None
+    texts = (manifest.disk_sha256, manifest.kernel_image_sha256, manifest.root_sha256, manifest.package_set_sha256)
+    sizes = (manifest.disk_bytes, manifest.capacity_bytes)
+    if not all(isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) for text in texts):
+        raise FormatError("the manifest's digests are not SHA-256")
+    if not all(type(size) is int for size in sizes) or not 0 < manifest.disk_bytes <= manifest.capacity_bytes:
+        raise FormatError("the manifest's sizes are out of range")
+    if not isinstance(manifest.version, str) or not _VERSION.fullmatch(manifest.version):
+        raise FormatError("the manifest's version is not one")
+    return manifest
+
+
+def sums(digests: dict[str, str]) -> str:
+    """Give the text of ``SHA256SUMS``, as ``sha256sum -c`` reads it."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
+
+
+def parse_sums(content: bytes) -> dict[str, str]:
+    """Read ``SHA256SUMS``: file names without a folder, each once, to digests in hex.
+
+    Raises:
+        FormatError: a line is something else.
+    """
+    found: dict[str, str] = {}
+    try:
+        lines = content.decode("ascii").splitlines()
+    except UnicodeDecodeError:
+        raise FormatError(f"{SUMS}: not plain text") from None
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line)
+        if match is None or match[2] in found:
+            raise FormatError(f"{SUMS}: line {number} is not a digest and a file name, or names a file twice")
+        found[match[2]] = match[1]
+    if not found:
+        raise FormatError(f"{SUMS}: empty")
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
