@@ -83,10 +83,11 @@ class Fleet:
         Raises:
             ApplianceUnknownError: there is none of that name.
         """
-        standing = await self._lock(name)
         now = self._clock.now()
-        await fleet.set_state(self._session, standing.appliance_id, ApplianceState.REVOKED)
+        # Before the appliance's lock, as an enrollment does it: so neither waits for the other for ever.
         await invitations.withdraw(self._session, appliance=name, now=now)
+        standing = await self._lock(name)
+        await fleet.set_state(self._session, standing.appliance_id, ApplianceState.REVOKED)
         revoked = await machine_certificates.revoke(self._session, standing.appliance_id, at=now)
         await self._note(EventKind.REVOKED, standing, {"certificates": revoked, "reason": reason.value})
         return revoked
@@ -98,10 +99,11 @@ class Fleet:
             ApplianceUnknownError: there is none of that name.
             NothingQuarantinedError: nothing of it is quarantined.
         """
-        standing = await self._lock(name)
-        if standing.state is ApplianceState.QUARANTINED:
+        found = await fleet.look(self._session, name)
+        if found is not None and found.state is ApplianceState.QUARANTINED:
             # A newcomer: all of it is the copy.
             return await self.revoke(name, reason=reason)
+        standing = await self._lock(name)
         revoked = await machine_certificates.revoke(
             self._session, standing.appliance_id, at=self._clock.now(), quarantined=True
         )

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, delete, func, select, text, update
 
 from appliance.wire.batch import KeyProtection
 from receiver.domain.fleet_rules import ApplianceState
@@ -16,6 +16,8 @@ from receiver.schema.machine_state import machine_state
 from receiver.storage.tenant_scope import TenantSession
 
 _LOCK_MACHINE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:machine, 0))")
+
+_STANDING: Final = select(appliance.c.appliance_id, appliance.c.state, appliance.c.key_protection)
 
 
 class Standing(Struct, frozen=True):
@@ -41,18 +43,18 @@ class Overview(Struct, frozen=True):
     """How many of its certificates are kept out."""
 
 
+async def look(session: TenantSession, name: str) -> Standing | None:
+    """Find an appliance by name, as it stands now."""
+    return await _find(session, _STANDING.where(appliance.c.name == name))
+
+
 async def lock(session: TenantSession, name: str) -> Standing | None:
     """Find an appliance by name; nobody else certifies, revokes or releases it until the transaction ends.
 
-    Deliveries go on meanwhile: the lock is not one that foreign keys wait for.
+    Deliveries go on meanwhile: the lock is not one that foreign keys wait for. Whoever locks an invitation too, does
+    so before.
     """
-    statement = select(appliance.c.appliance_id, appliance.c.state, appliance.c.key_protection)
-    statement = statement.where(appliance.c.name == name).with_for_update(key_share=True)
-    row = (await session.execute(statement)).first()
-    if row is None:
-        return None
-    pinned = None if row.key_protection is None else KeyProtection(row.key_protection)
-    return Standing(appliance_id=row.appliance_id, state=ApplianceState(row.state), key_protection=pinned)
+    return await _find(session, _STANDING.where(appliance.c.name == name).with_for_update(key_share=True))
 
 
 async def set_state(session: TenantSession, appliance_id: UUID, state: ApplianceState) -> None:
@@ -117,6 +119,14 @@ async def list_all(session: TenantSession) -> list[Overview]:
     ]
     statement = select(*columns).outerjoin(ingest_progress, progress).order_by(appliance.c.name)
     return [_to_overview(row) for row in await session.execute(statement)]
+
+
+async def _find(session: TenantSession, statement: Select[Any]) -> Standing | None:
+    row = (await session.execute(statement)).first()
+    if row is None:
+        return None
+    pinned = None if row.key_protection is None else KeyProtection(row.key_protection)
+    return Standing(appliance_id=row.appliance_id, state=ApplianceState(row.state), key_protection=pinned)
 
 
 def _to_overview(row: Row[Any]) -> Overview:

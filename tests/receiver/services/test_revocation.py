@@ -11,7 +11,9 @@ from receiver.domain.fleet_rules import ApplianceState, RevocationReason
 from receiver.domain.idempotency import BatchKey
 from receiver.domain.security_event import EventKind
 from receiver.errors import InvitationMissingError
+from receiver.storage import fleet, invitations
 from receiver.storage.connection import DatabaseRole
+from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.deliveries import make_batch, make_call
 from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal
 from tests.support.receiver_process import ReceiverProcess
@@ -46,8 +48,8 @@ async def test_a_revocation_holds_from_the_next_request_on(world: World, machine
     """Every certificate of the appliance is refused, to deliver and to renew."""
     before = machine.copy()
     await machine.renew()
-    async with world.fleet(machine.tenant_id) as fleet:
-        assert await fleet.revoke("hq", reason=RevocationReason.KEY_COMPROMISE) == 2
+    async with world.fleet(machine.tenant_id) as desk:
+        assert await desk.revoke("hq", reason=RevocationReason.KEY_COMPROMISE) == 2
     for work in (machine.deliver, before.deliver, machine.renew, before.renew):
         assert await refusal(work) is ProblemCode.FORBIDDEN
     view = await world.view(machine.tenant_id)
@@ -58,8 +60,8 @@ async def test_a_revocation_holds_from_the_next_request_on(world: World, machine
 
 async def test_a_renewal_that_meets_a_revocation_is_refused(world: World, machine: FleetMachine) -> None:
     """It waits for the decision, and is judged by it."""
-    async with world.fleet(machine.tenant_id) as fleet:
-        await fleet.revoke("hq")
+    async with world.fleet(machine.tenant_id) as desk:
+        await desk.revoke("hq")
         renewal = asyncio.create_task(refusal(machine.renew))
         await _until_one_waits(world)
     assert await renewal is ProblemCode.FORBIDDEN
@@ -70,8 +72,8 @@ async def test_a_revocation_that_meets_a_renewal_takes_its_certificate_too(world
     key = fresh_key()
 
     async def revoke() -> int:
-        async with world.fleet(machine.tenant_id) as fleet:
-            return await fleet.revoke("hq")
+        async with world.fleet(machine.tenant_id) as desk:
+            return await desk.revoke("hq")
 
     async with world.service.renewals(machine.tenant_id) as desk:
         machine.certificate = await desk.renew(
@@ -114,8 +116,8 @@ async def test_two_renewals_at_once_with_two_keys_are_told_apart(world: World) -
 
 async def test_a_revoked_appliance_is_certified_anew_by_the_operator(world: World, machine: FleetMachine) -> None:
     """It is active again, and its old certificates stay revoked."""
-    async with world.fleet(machine.tenant_id) as fleet:
-        await fleet.revoke("hq")
+    async with world.fleet(machine.tenant_id) as desk:
+        await desk.revoke("hq")
     again = await world.machine(machine.tenant_id)
     await again.deliver()
     await again.renew()
@@ -125,21 +127,39 @@ async def test_a_revoked_appliance_is_certified_anew_by_the_operator(world: Worl
 
 async def test_a_revocation_withdraws_open_invitations(world: World, machine: FleetMachine) -> None:
     """Whoever holds one does not get in behind the administrator's back."""
-    async with world.operator.invitations(machine.tenant_id) as invitations:
+    async with world.operator.invitations(machine.tenant_id) as letters:
         anchors = world.service.authority.anchors
-        await invitations.create("hq", receiver="https://127.0.0.1:8443", anchors=anchors)
-    async with world.fleet(machine.tenant_id) as fleet:
-        await fleet.revoke("hq")
-    async with world.operator.invitations(machine.tenant_id) as invitations:
+        await letters.create("hq", receiver="https://127.0.0.1:8443", anchors=anchors)
+    async with world.fleet(machine.tenant_id) as desk:
+        await desk.revoke("hq")
+    async with world.operator.invitations(machine.tenant_id) as letters:
         with pytest.raises(InvitationMissingError):
-            await invitations.withdraw("hq")
+            await letters.withdraw("hq")
+
+
+async def test_a_revocation_and_an_enrollment_take_turns(world: World, machine: FleetMachine) -> None:
+    """Both lock invitation and appliance, in one order: neither waits for the other for ever."""
+    async with world.operator.invitations(machine.tenant_id) as desk:
+        await desk.create("hq", receiver="https://127.0.0.1:8443", anchors=world.service.authority.anchors)
+        (invitation,) = await desk.list_all()
+
+    async def revoke() -> int:
+        async with world.fleet(machine.tenant_id) as fleet_desk:
+            return await fleet_desk.revoke("hq")
+
+    async with tenant_session(world.service.engines[DatabaseRole.ENROLL], tenant_id=machine.tenant_id) as session:
+        await invitations.find(session, invitation.invitation_id)
+        revocation = asyncio.create_task(revoke())
+        await _until_one_waits(world)
+        assert await fleet.lock(session, "hq") is not None
+    assert await revocation == 1
 
 
 async def test_another_tenants_appliance_of_the_same_name_goes_on(world: World, machine: FleetMachine) -> None:
     """A decision is one tenant's."""
     other = await world.machine(await world.tenant())
-    async with world.fleet(machine.tenant_id) as fleet:
-        await fleet.revoke("hq")
+    async with world.fleet(machine.tenant_id) as desk:
+        await desk.revoke("hq")
     await other.deliver()
     await other.renew()
     assert await world.events(other.tenant_id) == []
@@ -147,9 +167,9 @@ async def test_another_tenants_appliance_of_the_same_name_goes_on(world: World, 
 
 async def test_the_view_of_a_tenant_is_its_own(world: World, machine: FleetMachine) -> None:
     """Another tenant's list and events are empty."""
-    async with world.fleet(machine.tenant_id) as fleet:
-        await fleet.revoke("hq")
+    async with world.fleet(machine.tenant_id) as desk:
+        await desk.revoke("hq")
     other = await world.tenant()
-    async with world.fleet(other) as fleet:
-        assert await fleet.list_all() == []
-        assert await fleet.events() == []
+    async with world.fleet(other) as desk:
+        assert await desk.list_all() == []
+        assert await desk.events() == []
