@@ -234,6 +234,20 @@ def test_status_reads_what_the_daemon_reported(settings: Path, capsys: pytest.Ca
     assert msgspec.json.decode(capsys.readouterr().out, type=Status) == report
 
 
+@pytest.mark.parametrize(
+    ("in_tpm", "says"), [(True, "The key lives in the TPM."), (False, "The key is kept sealed, as the other secrets")]
+)
+def test_status_says_where_the_key_lives(
+    settings: Path, capsys: pytest.CaptureFixture[str], *, in_tpm: bool, says: str
+) -> None:
+    """Of the certificate that is in use."""
+    report = daemons_report()
+    certificate = msgspec.structs.replace(report.certificate, key_in_tpm=in_tpm)
+    write_status(settings.parent / "state", msgspec.structs.replace(report, certificate=certificate))
+    assert run("status", "--settings", settings) == 0
+    assert f"its key       {says}" in capsys.readouterr().out
+
+
 def test_buffer_stats_reads_the_database_or_the_daemons_report(
     settings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from appliance.errors import ApprovalPendingError, UplinkError, UplinkUnavailableError
 from appliance.policy.renewal_window import RenewalWindow
-from appliance.ports import BufferStats
+from appliance.ports import TPM_KEY, BufferStats, SecretBytes
 from appliance.status import (
     FILE_NAME,
     CertificateRecorder,
@@ -17,6 +18,7 @@ from appliance.status import (
     ReportRecorder,
     Status,
     StatusUnknownError,
+    certificate_status,
     read_status,
     write_status,
 )
@@ -128,3 +130,13 @@ def test_the_state_of_the_certificate_follows_its_renewal(caplog: pytest.LogCapt
         "certificate=well",
         f"certificate=went_back until={second.expires_at.isoformat()}",
     ]
+
+
+def test_where_the_key_lives_follows_the_renewal() -> None:
+    """A renewal may move it into the TPM."""
+    first, second = Authority(now=START).identity(), Authority(now=START + DAY).identity()
+    second = structs.replace(second, private_key=SecretBytes(TPM_KEY + b"..."))
+    recorder = CertificateRecorder(certificate_status(first))
+    assert not recorder.status.key_in_tpm
+    recorder.holds(second, RenewalWindow.plan(second.valid_from, second.expires_at, draw=0.5, seen_at=0))
+    assert recorder.status.key_in_tpm

@@ -65,7 +65,7 @@ async def test_where_all_is_well_every_line_says_ok(tmp_path: Path, tpm: Swtpm) 
     lines = [line for line in out.splitlines() if not line.startswith(" ")]
     assert (status, len(lines)) == (0, len(QUESTIONS)), out
     assert all(line.startswith(f"ok      {question}") for line, question in zip(lines, QUESTIONS, strict=True))
-    for words in ("level 2 of 3", "booted by UEFI", "takes the certificate", "It opens.", "Valid until"):
+    for words in ("level 2 of 3", "booted by UEFI", "takes the certificate", "It opens.", "Valid until", "key is kept"):
         assert words in out
     assert key.tenant_secret.hex() not in out
 
