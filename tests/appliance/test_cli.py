@@ -247,7 +247,7 @@ def test_status_says_where_the_key_lives(
     certificate = msgspec.structs.replace(report.certificate, key_in_tpm=in_tpm)
     write_status(settings.parent / "state", msgspec.structs.replace(report, certificate=certificate))
     assert run("status", "--settings", settings) == 0
-    assert f"its key {says}" in " ".join(capsys.readouterr().out.split())
+    assert f"until 2026-10-27 08:00:00 UTC. {says}" in capsys.readouterr().out
 
 
 def test_buffer_stats_reads_the_database_or_the_daemons_report(
