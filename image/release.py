@@ -35,7 +35,7 @@ class Manifest:
     kernel_image_sha256: str
     root_sha256: str
     package_set_sha256: str
-    """Of the lines ``kind name version architecture``, sorted."""
+    """Of the package URLs, sorted, a line each."""
 
     def text(self) -> str:
         """Give the manifest as JSON; the same for the same values."""
@@ -60,16 +60,16 @@ def parse_manifest(content: bytes) -> Manifest:
         FormatError: it is not one.
     """
     try:
-        manifest = Manifest(**json.loads(content))
+        values = json.loads(content)
+        manifest = Manifest(**values)
     except (ValueError, TypeError, RecursionError):
         raise FormatError("the manifest is not of the form that an export writes") from None
-    texts = (manifest.disk_sha256, manifest.kernel_image_sha256, manifest.root_sha256, manifest.package_set_sha256)
-    sizes = (manifest.disk_bytes, manifest.capacity_bytes)
-    if not all(isinstance(text, str) and re.fullmatch(r"[0-9a-f]{64}", text) for text in texts):
-        raise FormatError("the manifest's digests are not SHA-256")
-    if not all(type(size) is int for size in sizes) or not 0 < manifest.disk_bytes <= manifest.capacity_bytes:
-        raise FormatError("the manifest's sizes are out of range")
-    if not isinstance(manifest.version, str) or not _VERSION.fullmatch(manifest.version):
+    for name, value in values.items():
+        if name.endswith("_sha256") and not (isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value)):
+            raise FormatError(f"the manifest's {name} is not one")
+        if name.endswith("_bytes") and not (type(value) is int and 0 < value <= CAPACITY):
+            raise FormatError(f"the manifest's {name} is out of range")
+    if not (isinstance(values["version"], str) and _VERSION.fullmatch(manifest.version)):
         raise FormatError("the manifest's version is not one")
     return manifest
 

@@ -31,7 +31,7 @@ from cryptography.x509.oid import NameOID
 
 from image.errors import SignatureError, SigningKeyError
 
-DEVELOPMENT: Final = "Natalia DEVELOPMENT image signer, not for release"
+DEVELOPMENT: Final = "Natalia DEVELOPMENT image signer (not for release)"
 _BITS: Final = 3072
 _LEAST_BITS: Final = 2048
 _VALID: Final = timedelta(days=3650)

@@ -60,7 +60,7 @@ def digest(content: Content, length: int) -> bytes:
         _zeros(sum_, min(offset, length) - min(place, length))
         inside = data[: max(0, length - offset)]
         sum_.update(inside)
-        if any(data[len(inside) :]):
+        if data.count(0, len(inside)) != len(data) - len(inside):
             raise FormatError("there is data behind the end of the raw disk")
         place = offset + len(data)
     _zeros(sum_, length - min(place, length))

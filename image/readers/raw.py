@@ -1,12 +1,16 @@
 """A raw disk, plain or packed by zstd."""
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import zstandard
 
 from image.errors import FormatError
 from image.readers.content import CHUNK, Content, exactly, length_of
+
+
+_STEP: Final = 512
+"""A packed block of four bytes can hold 128 KiB: so many bytes at a time give at most 16 MiB."""
 
 
 def read_raw(file: BinaryIO) -> Content:
@@ -37,7 +41,7 @@ def _unpacked(file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
     decoder = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
     place = 0
     try:
-        while packed := file.read(CHUNK // 16):
+        while packed := file.read(_STEP):
             data = decoder.decompress(packed)
             if place + len(data) > size:
                 raise FormatError("zstd: more data than the frame says")

@@ -88,12 +88,15 @@ def _grain(file: BinaryIO, at: int, size: int, length: int) -> bytes:
 def _places(file: BinaryIO, layout: _Layout) -> dict[int, int]:
     """Each grain's sector in the file, by the grain's number, as the tables say."""
     found: dict[int, int] = {}
+    most = length_of(file) // SECTOR
     for number, table in enumerate(
         _numbers(file, layout.directory, -(-layout.capacity // (layout.grain * _TABLE_ENTRIES)))
     ):
         if table:
             entries = enumerate(_numbers(file, table, _TABLE_ENTRIES))
             found.update({number * _TABLE_ENTRIES + index: place for index, place in entries if place})
+        if len(found) > most:
+            raise FormatError("vmdk: the tables name more grains than the file has room for")
     return found
 
 
