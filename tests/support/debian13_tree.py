@@ -6,6 +6,7 @@ checkout and one work folder lie there where they lie here, and the network is t
 receiver or a software TPM of the test on 127.0.0.1. Needs root.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -61,8 +62,14 @@ class Debian13Tree:
         """
         if os.geteuid() != 0:
             raise NotRootError("namespaces and mounts need root")
-        if self.path.is_dir():
-            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Two test processes may ask at once; the second finds it made.
+        with self.path.with_suffix(".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.path.is_dir():
+                self._make()
+
+    def _make(self) -> None:
         partial = self.path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
