@@ -41,7 +41,7 @@ tree=$0 checkout=$1
 shift 2
 exec chroot "$tree" env --chdir="$checkout" "$@"
 """
-_SECONDS: Final = 600
+_SECONDS: Final = 900
 
 
 class Debian13Tree:
