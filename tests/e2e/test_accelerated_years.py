@@ -132,6 +132,7 @@ async def live_through(seed: int, folder: Path, *, names: Sequence[str], quiet: 
         assert receiver.rollovers == 2
 
 
+@pytest.mark.timeout(900)
 def test_no_uplink_lapses_in_400_days_but_for_the_year(tmp_path: Path) -> None:
     """One history of two sites; three sites and more histories are ``slow``."""
     asyncio.run(live_through(1, tmp_path, names=["steady", "closet"], quiet=12 * HOUR))
