@@ -1,5 +1,6 @@
 """What tests of the TPM's anchor share: keys, boot states, anchors, and a look at what is left in the TPM."""
 
+import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -30,7 +31,7 @@ from appliance.sealing.tpm_policy import PrivateKey, Signer
 from appliance.sealing.vtpm.connection import Tpm, connected
 from appliance.sealing.vtpm.sealer import VtpmAnchor
 from tests.support.fake_clock import FakeClock
-from tests.support.swtpm import Swtpm
+from tests.support.swtpm import Swtpm, message
 
 VENDOR: RSAPrivateKey = generate_rsa_key(65537, 2048)
 FOREIGN: RSAPrivateKey = generate_rsa_key(65537, 2048)
@@ -39,6 +40,8 @@ SECRET = SecretBytes(b"thirty-two bytes of a secret ...")
 PURPOSE = "tenant-secret"
 AT_POWER_ON = bytes(32)
 """What PCR 11 shows before anything is measured."""
+_FLUSH_CONTEXT = bytes.fromhex("8001 0000000e 00000165")
+"""TPM2_FlushContext (TPM 2.0 part 3, 28.4), but for the handle."""
 PLAIN_BOOT = BootState(secure_boot=None, public_key=None, signatures=None)
 
 
@@ -100,3 +103,12 @@ def left_behind(tpm: Swtpm) -> list[int]:
             found = capability.data.handles
             handles += [int(found[place]) for place in range(len(found))]
     return handles
+
+
+def flush_left_behind(tpm: Swtpm) -> None:
+    """Do what the kernel does when a program that used ``/dev/tpmrm0`` ends, however it ends."""
+    left = left_behind(tpm)
+    with socket.create_connection(("127.0.0.1", tpm.port)) as line:
+        for handle in left:
+            line.sendall(_FLUSH_CONTEXT + handle.to_bytes(4, "big"))
+            message(line)
