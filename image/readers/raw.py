@@ -8,7 +8,6 @@ import zstandard
 from image.errors import FormatError
 from image.readers.content import CHUNK, Content, exactly, length_of
 
-
 _STEP: Final = 512
 """A packed block of four bytes can hold 128 KiB: so many bytes at a time give at most 16 MiB."""
 
