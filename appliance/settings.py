@@ -19,6 +19,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from appliance.cdr.dialect import Layout
 from appliance.errors import SettingsError
+from appliance.network import Network
 from appliance.numbering.countries import COUNTRIES
 from appliance.numbering.plan import CARRIER_PREFIX, OUTSIDE_LINE, PREFIX, WITHHOLD_PREFIX, NumberingPlan
 from appliance.ports import SecretBytes
@@ -206,6 +207,7 @@ class Settings(SiteSettings, frozen=True, kw_only=True):
     receiver: ReceiverSettings
     feeds: Annotated[tuple[FeedSettings, ...], Meta(min_length=1, max_length=64)]
     buffer: BufferSettings = BufferSettings()
+    network: Network = Network()
 
     def __post_init__(self) -> None:
         """Refuse feeds of one name, which would share a position, and of one file, which would count calls twice.

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import click
 
+from appliance.cli.console import console
 from appliance.cli.enroll import enroll
+from appliance.cli.first_boot import first_boot
 from appliance.cli.inspect import buffer, dialects, status
 from appliance.cli.keep import drain, fsck, rekey
 from appliance.cli.operate import run
@@ -29,8 +31,10 @@ for command in (
     preview,
     dialects,
     settings_group,
+    first_boot,
     enroll,
     run,
+    console,
     status,
     selftest,
     buffer,

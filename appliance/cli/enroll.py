@@ -45,7 +45,7 @@ def enroll(settings: Settings, *, invitation_file: Path, wait: bool, again: bool
     invitation = read_invitation(invitation_file)
     require_same_receiver(settings, invitation)
     click.echo(f"Asking {invitation.receiver} to enrol this machine as {invitation.appliance}.")
-    identity, anchor = asyncio.run(_enroll(settings, invitation, wait=wait, again=again))
+    identity, anchor = asyncio.run(enroll_machine(settings, invitation, wait=wait, again=again))
     click.echo(f"This machine is appliance {identity.appliance} of tenant {identity.tenant}.")
     click.echo(f"Protection of its secrets: {PROTECTION_WORDS[anchor.key_protection]}.")
     for sentence in why_sentences(anchor.why_not_higher):
@@ -84,9 +84,10 @@ def _place(url: str) -> tuple[str | None, int]:
     return parts.hostname, parts.port or HTTPS_PORT
 
 
-async def _enroll(
+async def enroll_machine(
     settings: Settings, invitation: Invitation, *, wait: bool, again: bool
 ) -> tuple[MachineIdentity, StateAnchor]:
+    """Enrol this machine; ``wait`` and ``again`` as the command's. Raises as ``Enrollment.run``."""
     clock = SystemClock()
     secrets, anchor = secrets_of(settings.appliance)
     async with EstDesk.for_newcomer(invitation.receiver, trust_anchors_of(invitation), clock) as desk:

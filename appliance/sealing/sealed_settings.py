@@ -21,8 +21,12 @@ def seal_settings(path: Path, state_directory: Path) -> None:
         SettingsError: they cannot be read, have mistakes, or are for another state directory.
         SealingError: this machine cannot seal.
     """
-    content = read_small_file(path)
-    settings = _parsed(content, state_directory, place=str(path))
+    seal_settings_text(read_small_file(path), state_directory, place=str(path))
+
+
+def seal_settings_text(content: bytes, state_directory: Path, *, place: str) -> None:
+    """Do the same with the bytes of a TOML file; ``place`` names it in messages. Raises as ``seal_settings``."""
+    settings = _parsed(content, state_directory, place=place)
     store, _ = secrets_of(settings.appliance)
     store.put(SETTINGS, SecretBytes(content))
 
