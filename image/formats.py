@@ -2,7 +2,8 @@
 
 Two converters put chance into their output. It is replaced by what the disk's own SHA-256 gives: the content id and
 the long content id of a VMDK (fixed width, in the embedded descriptor), and the GUIDs of a VHDX ([MS-VHDX] 2.2.2,
-2.6.2.4), whose headers carry a CRC-32C that is computed anew.
+2.6.2.4), whose headers carry a CRC-32C that is computed anew. Their sequence numbers are counted from one, and the
+entries that lie in a VHDX's log though the headers call it empty are cleared.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ _VHDX_HEADERS: Final = (64 * 1024, 128 * 1024)
 _VHDX_HEADER_BYTES: Final = 4096
 _VHDX_REGIONS: Final = 192 * 1024
 _VHDX_REGION_BYTES: Final = 64 * 1024
+_VHDX_MAX_LOG: Final = 16 * 1024 * 1024
 _METADATA_REGION: Final = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le
 _VIRTUAL_DISK_ID: Final = UUID("beca12ab-b2e6-4523-93ef-c309e000c746").bytes_le
 _CRC32C: Final = 0x82F63B78
@@ -55,27 +57,48 @@ def settle_vmdk(path: Path, *, identity: bytes) -> None:
 
 
 def settle_vhdx(path: Path, *, identity: bytes) -> None:
-    """Replace a VHDX's random GUIDs (file write, data write, virtual disk) by ``identity``'s.
+    """Replace a VHDX's random GUIDs (file write, data write, virtual disk) by ``identity``'s; clear its empty log.
 
     Raises:
-        FormatError: it has no valid header, or no virtual disk id.
+        FormatError: it has no valid header, its log is in use, or it has no virtual disk id.
     """
     with path.open("r+b") as file:
-        headers = 0
+        headers = {}
         for place in _VHDX_HEADERS:
             file.seek(place)
             header = bytearray(file.read(_VHDX_HEADER_BYTES))
-            if header[:4] != b"head" or struct.unpack_from("<I", header, 4)[0] != _checksum(header):
-                continue
-            header[16:32], header[32:48] = _guid(identity, b"file"), _guid(identity, b"data")
-            struct.pack_into("<I", header, 4, _checksum(header))
+            if header[:4] == b"head" and struct.unpack_from("<I", header, 4)[0] == _checksum(header):
+                headers[place] = header
+        if not headers or any(any(header[48:64]) for header in headers.values()):
+            raise FormatError(f"{path.name}: no valid VHDX header, or one with a log in use")
+        disk_id = _place_of_disk_id(file, path.name)
+        for number, place in enumerate(sorted(headers, key=lambda place: _sequence(headers[place])), 1):
+            _clear_log(file, headers[place])
             file.seek(place)
-            file.write(header)
-            headers += 1
-        if not headers:
-            raise FormatError(f"{path.name}: no valid VHDX header")
-        file.seek(_place_of_disk_id(file, path.name))
+            file.write(_settled(headers[place], number, identity))
+        file.seek(disk_id)
         file.write(_guid(identity, b"disk"))
+
+
+def _sequence(header: bytes | bytearray) -> int:
+    """Which header is the newer one; the converter begins at a random number."""
+    return int(struct.unpack_from("<Q", header, 8)[0])
+
+
+def _settled(header: bytearray, number: int, identity: bytes) -> bytearray:
+    struct.pack_into("<Q", header, 8, number)
+    header[16:32], header[32:48] = _guid(identity, b"file"), _guid(identity, b"data")
+    struct.pack_into("<I", header, 4, _checksum(header))
+    return header
+
+
+def _clear_log(file: BinaryIO, header: bytes | bytearray) -> None:
+    length, offset = struct.unpack_from("<IQ", header, 68)
+    if length > _VHDX_MAX_LOG or offset % _VHDX_REGION_BYTES:
+        raise FormatError("the VHDX's log is not at its place")
+    if length:
+        file.seek(offset)
+        file.write(bytes(length))
 
 
 def crc32c(content: bytes) -> int:
@@ -96,9 +119,9 @@ def _crc_table() -> list[int]:
     return table
 
 
-def _checksum(header: bytes) -> int:
+def _checksum(header: bytes | bytearray) -> int:
     """Of a header with its own checksum taken for zero."""
-    return crc32c(header[:4] + bytes(4) + header[8:])
+    return crc32c(bytes(header[:4] + bytes(4) + header[8:]))
 
 
 def _guid(identity: bytes, name: bytes) -> bytes:

@@ -21,12 +21,16 @@ def vmdk(path: Path, *, cid: str = "89abcdef", long: str = "0123456789abcdef" * 
     return path
 
 
-def vhdx(path: Path, *, chance: bytes) -> Path:
-    """A dynamic disk as qemu-img begins one ([MS-VHDX] 2): two headers, region table, metadata."""
-    content = bytearray(2 * 1024 * 1024)
+def vhdx(path: Path, *, chance: bytes, log_in_use: bool = False) -> Path:
+    """A dynamic disk as qemu-img begins one ([MS-VHDX] 2): two headers, old log entries, region table, metadata."""
+    content = bytearray(4 * 1024 * 1024)
+    content[0x200000:0x200010] = content[0x2FFFF0:0x300000] = chance
     content[:8] = b"vhdxfile"
     for number, place in enumerate((0x10000, 0x20000)):
-        header = bytearray(b"head" + bytes(4) + struct.pack("<Q", number + 1) + chance * 2).ljust(4096, b"\0")
+        sequence = struct.pack("<Q", number + 1 + int.from_bytes(chance[:4], "little"))
+        header = bytearray(b"head" + bytes(4) + sequence + chance * 2).ljust(4096, b"\0")
+        header[48:64] = b"\1" * 16 if log_in_use else bytes(16)
+        struct.pack_into("<HHIQ", header, 64, 0, 1, 0x100000, 0x200000)
         struct.pack_into("<I", header, 4, crc32c(bytes(header)))
         content[place : place + 4096] = header
     region = UUID("8b7ca206-4790-4b9a-b8fe-575f050f886e").bytes_le + struct.pack("<QII", 0x100000, 0x100000, 1)
@@ -67,6 +71,43 @@ def test_two_conversions_of_one_disk_become_equal_as_vhdx(tmp_path: Path) -> Non
     guids = {content[0x10010:0x10020], content[0x10020:0x10030], content[0x110000:0x110010]}
     assert len(guids) == 3
     assert {UUID(bytes_le=guid).version for guid in guids} == {8}
+
+
+def test_the_newer_header_of_a_vhdx_stays_the_newer_one(tmp_path: Path) -> None:
+    """The converter counts from a random number; from one on is as good, in the same order."""
+    path = vhdx(tmp_path / "a", chance=b"\7" * 16)
+    settle_vhdx(path, identity=FIRST)
+    numbers = [struct.unpack_from("<Q", path.read_bytes(), place + 8)[0] for place in (0x10000, 0x20000)]
+    assert numbers == [1, 2]
+
+
+def test_old_entries_in_the_empty_log_of_a_vhdx_are_cleared(tmp_path: Path) -> None:
+    """They carry a random number too, and nobody reads them; what lies around the log stays."""
+    path = vhdx(tmp_path / "a", chance=b"\7" * 16)
+    content = bytearray(path.read_bytes())
+    content[0x1FFFFF], content[0x300000] = 1, 2
+    path.write_bytes(content)
+    settle_vhdx(path, identity=FIRST)
+    assert not any(path.read_bytes()[0x200000:0x300000])
+    assert (path.read_bytes()[0x1FFFFF], path.read_bytes()[0x300000]) == (1, 2)
+
+
+@pytest.mark.parametrize("wrong", ["in use", "elsewhere", "too long"])
+def test_a_vhdx_whose_log_cannot_be_cleared_is_refused(wrong: str, tmp_path: Path) -> None:
+    """A log in use holds data of the disk; one at an odd place or without end is none."""
+    path = vhdx(tmp_path / "a", chance=bytes(16), log_in_use=wrong == "in use")
+    if wrong != "in use":
+        content = bytearray(path.read_bytes())
+        for place in (0x10000, 0x20000):
+            length, offset = (0x100000, 0x200001) if wrong == "elsewhere" else (1 << 30, 0x200000)
+            struct.pack_into("<IQ", content, place + 68, length, offset)
+            content[place + 4 : place + 8] = bytes(4)
+            struct.pack_into("<I", content, place + 4, crc32c(bytes(content[place : place + 4096])))
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(FormatError, match="log"):
+        settle_vhdx(path, identity=FIRST)
+    assert path.read_bytes() == before
 
 
 def test_another_disk_has_other_ids(tmp_path: Path) -> None:
