@@ -28,6 +28,9 @@ _MAX_HOST: Final = 253
 _PROXY: Final = r"^http://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):[1-9][0-9]{0,4}\Z"
 _POINT_TO_POINT: Final = 2
 """From a prefix that leaves at most one bit on, no address is the network's own (RFC 3021, RFC 6164)."""
+_PREFIX: Final = "/"
+_ZONE: Final = "%"
+"""What follows is an interface's name, which could be any text."""
 _QUIET: Final = "LLMNR=no\nMulticastDNS=no\nLinkLocalAddressing=ipv6\nIPv6PrivacyExtensions=no\n"
 
 
@@ -136,9 +139,8 @@ def _interface(text: str) -> Interface | None:
     special = own.is_multicast or own.is_loopback or own.is_unspecified or own.is_link_local
     bits = network.max_prefixlen - network.prefixlen
     edges = {network.network_address} | ({network.broadcast_address} if network.version == 4 else set())  # noqa: PLR2004 - IPv4
-    if "/" not in text or special or not network.prefixlen or (bits >= _POINT_TO_POINT and own in edges):
-        return None
-    return None if _has_zone(own) else interface
+    is_edge = bits >= _POINT_TO_POINT and own in edges
+    return None if _PREFIX not in text or _ZONE in text or special or is_edge or not network.prefixlen else interface
 
 
 def _address(text: str) -> Address | None:
@@ -147,12 +149,7 @@ def _address(text: str) -> Address | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    return None if address.is_multicast or address.is_unspecified or _has_zone(address) else address
-
-
-def _has_zone(address: Address) -> bool:
-    """Whether an interface's name is part of it, which could be any text."""
-    return isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None
+    return None if address.is_multicast or address.is_unspecified or _ZONE in text else address
 
 
 def _is_gateway(gateway: Address | None, interface: Interface) -> bool:
