@@ -87,13 +87,22 @@ def read_plain_file(path: Path) -> SecretBytes:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
         raise SeedError(f"{path.name}: cannot be read ({error.strerror})") from None
-    with os.fdopen(number, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise SeedError(f"{path.name}: is not a regular file")
-        try:
-            content = file.read(MAX_SEED_BYTES + 1)
-        except OSError as error:
-            raise SeedError(f"{path.name}: cannot be read ({error.strerror})") from None
+        content = _read(number)
+    except OSError as error:
+        raise SeedError(f"{path.name}: cannot be read ({error.strerror})") from None
+    finally:
+        os.close(number)
     if len(content) > MAX_SEED_BYTES:
         raise SeedError(f"{path.name}: longer than {MAX_SEED_BYTES} bytes")
     return SecretBytes(content)
+
+
+def _read(number: int) -> bytes:
+    """Up to one byte more than a seed may have."""
+    content = b""
+    while part := os.read(number, MAX_SEED_BYTES + 1 - len(content)):
+        content += part
+    return content
