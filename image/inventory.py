@@ -13,7 +13,7 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -49,6 +49,8 @@ class Package:
     """Of the archive."""
     files: frozenset[str]
     """Files and links, as paths in the root; folders are not counted."""
+    initrd: bool = False
+    """Whether only the initrd has it."""
 
     @property
     def purl(self) -> str:
@@ -76,9 +78,31 @@ def debian_packages(root: Path, archives: Path) -> list[Package]:
     parser = email.parser.Parser()
     paragraphs = [parser.parsestr(text, headersonly=True) for text in re.split(r"\n{2,}", status.strip())]
     installed = [fields for fields in paragraphs if fields.get("Status", "").split()[-1:] == ["installed"]]
-    contents = {fields["Package"]: _contents(_archive(fields, archives), fields["Package"]) for fields in installed}
     if not installed:
         raise InventoryError(f"{STATUS} lists no package")
+    return _packages(installed, archives)
+
+
+def initrd_packages(files: frozenset[str], archives: Path, *, known: frozenset[str]) -> list[Package]:
+    """Give the packages that only the initrd has: it keeps no list, so what has a file in it is found by its files.
+
+    Args:
+        files: of the initrd.
+        archives: the folder with the ``.deb`` files of the build.
+        known: names of the root's packages.
+
+    Raises:
+        InventoryError: an archive cannot be read, or there are two versions of one of them.
+    """
+    controls = [_control(path) for path in sorted(archives.glob("*.deb")) if path.name.partition("_")[0] not in known]
+    packages = [package for package in _packages(controls, archives) if not files.isdisjoint(package.files)]
+    if len({package.name for package in packages}) != len(packages):
+        raise InventoryError("the package cache has two versions of a package of the initrd; empty it and build again")
+    return [replace(package, initrd=True) for package in packages]
+
+
+def _packages(installed: "Sequence[email.message.Message[str, str]]", archives: Path) -> list[Package]:
+    contents = {fields["Package"]: _contents(_archive(fields, archives), fields["Package"]) for fields in installed}
     packages = []
     for fields in installed:
         own = contents[fields["Package"]]
@@ -121,7 +145,7 @@ def _contents(path: Path, name: str) -> _Contents:
     """Read a ``.deb`` (deb(5))."""
     files, text, link = set(), "", ""
     try:
-        with tarfile.open(fileobj=io.BytesIO(_data_of(path))) as archive:
+        with tarfile.open(fileobj=io.BytesIO(_part_of(path, "data.tar"))) as archive:
             for member in archive:
                 place = merged(member.name.removeprefix("./"))
                 if not member.isdir():
@@ -135,13 +159,23 @@ def _contents(path: Path, name: str) -> _Contents:
     return _Contents(frozenset(files), text, link)
 
 
-def _data_of(path: Path) -> bytes:
+def _control(path: Path) -> "email.message.Message[str, str]":
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_part_of(path, "control.tar"))) as archive:
+            file = archive.extractfile("./control")
+            return email.parser.BytesParser().parse(file or io.BytesIO(), headersonly=True)
+    except (OSError, KeyError, tarfile.TarError, zstandard.ZstdError, ValueError):
+        raise InventoryError(f"{path.name}: the package's archive cannot be read") from None
+
+
+def _part_of(path: Path, part: str) -> bytes:
+    """Give the ``control.tar`` or ``data.tar`` of a package, as tarfile reads it."""
     with path.open("rb") as file:
         if file.read(8) != _AR:
             raise ValueError(path.name)
         while header := file.read(60):
             name, size = header[:16].rstrip(b" /").decode("ascii"), int(header[48:58])
-            if name.startswith("data.tar"):
+            if name.startswith(part):
                 data = file.read(size)
                 return zstandard.ZstdDecompressor().stream_reader(data).read() if name.endswith(".zst") else data
             file.seek(size + size % 2, 1)

@@ -6,7 +6,7 @@ excluded: it was installed, and nothing of it is left.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from image.errors import InventoryError
@@ -37,29 +37,49 @@ MADE_BY_BUILD: Final = {
     r"usr/lib/udev/hwdb\.bin": "compiled by systemd-hwdb from its package",
 }
 """Files that no archive holds: a regular expression of paths, and the reason."""
+MADE_IN_INITRD: Final = {
+    r"boot/loader/entries\.srel|etc/initrd-release": "written by mkosi",
+    r"etc/(\.pwd\.lock|(passwd|group|shadow|gshadow)-)": "left by systemd-sysusers",
+    r"usr/lib/systemd/system/initrd\.target\.wants/.+": "links of presets",
+    r"usr/share/info/dir|var/lib/pam/[a-z-]+|var/lib/shells\.state": "state of packages' installation",
+    r"var/lib/systemd/(catalog/database|deb-systemd-helper-enabled/.+)": "state of systemd's installation",
+    r"var/(lock|run|spool/mail)": "links of base-files",
+}
+"""The same for the initrd, besides what may be in the root."""
 _SHOWN: Final = 5
 
 
-def check_ownership(files: Iterable[str], packages: Sequence[Package], own: Iterable[str]) -> tuple[str, ...]:
-    """Check that files and packages account for each other.
+def check_files(
+    files: Iterable[str], packages: Sequence[Package], own: Iterable[str], *, made: Mapping[str, str] = MADE_BY_BUILD
+) -> None:
+    """Check that every file belongs to a package, to our own tree, or to a line of ``made``.
 
     Args:
-        files: of the root, as paths in it.
-        packages: that the root's lists name.
+        files: of the root or the initrd, as paths in it.
+        packages: that are listed.
         own: paths of our own tree.
-
-    Returns:
-        The package URLs of which nothing is left in the root, sorted.
+        made: patterns of what the build makes, with the reasons.
 
     Raises:
-        InventoryError: a file is nobody's, a Python package has no file there, or no package has.
+        InventoryError: a file is nobody's.
     """
-    present = set(files)
     owned = set(own).union(*(package.files for package in packages))
-    strangers = sorted(path for path in present - owned if not _accounted(path, owned))
+    strangers = sorted(path for path in set(files) - owned if not _accounted(path, owned, made))
     if strangers:
         shown = ", ".join(strangers[:_SHOWN])
         raise InventoryError(f"{len(strangers)} files belong to no listed package: {shown}")
+
+
+def check_packages(files: Iterable[str], packages: Sequence[Package]) -> tuple[str, ...]:
+    """Check that every package has a file in the image.
+
+    Returns:
+        The package URLs of Debian packages of which nothing is left, sorted.
+
+    Raises:
+        InventoryError: a Python package has no file there, or no package has.
+    """
+    present = set(files)
     gone = [package for package in packages if present.isdisjoint(package.files)]
     missing = [package.name for package in gone if package.kind == "pypi"]
     if missing or len(gone) == len(packages):
@@ -67,8 +87,8 @@ def check_ownership(files: Iterable[str], packages: Sequence[Package], own: Iter
     return tuple(sorted(package.purl for package in gone))
 
 
-def _accounted(path: str, owned: set[str]) -> bool:
+def _accounted(path: str, owned: set[str], made: Mapping[str, str]) -> bool:
     compiled = _COMPILED.fullmatch(path)
     if compiled and f"{compiled[1]}{compiled[2]}.py" in owned:
         return True
-    return any(re.fullmatch(pattern, path) for pattern in MADE_BY_BUILD)
+    return any(re.fullmatch(pattern, path) for pattern in made)

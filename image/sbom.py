@@ -14,10 +14,13 @@ from uuid import UUID, uuid5
 
 from image.build import SPEC, Disk
 from image.errors import FormatError
-from image.inventory import Package, debian_packages, files_of, python_packages
-from image.ownership import check_ownership
+from image.initrd import initrd_files
+from image.inventory import Package, debian_packages, files_of, initrd_packages, merged, python_packages
+from image.ownership import MADE_BY_BUILD, MADE_IN_INITRD, check_files, check_packages
 from image.tools_tree import ToolsTree
 
+INITRD: Final = "initrd.cpio.zst"
+"""What mkosi calls it, beside the disk."""
 CREATED: Final = "2025-11-25T00:00:00Z"
 """The time that the disk itself claims."""
 BILLS: Final = (".cdx.json", ".spdx.json")
@@ -57,21 +60,39 @@ def take_inventory(disk: Disk, build: Path, work: Path, *, tree: ToolsTree) -> I
 
     Raises:
         InventoryError: files and packages do not account for each other.
+        FormatError: the initrd cannot be read.
         CommandError: the root cannot be unpacked.
     """
     (work / "root.raw").unlink(missing_ok=True)
     (work / "root.raw").hardlink_to(disk.root)
     tree.run(work, ["fsck.erofs", "--extract=root", "--overwrite", "root.raw"])
-    own = [path.relative_to(SPEC / "tree").as_posix() for path in (SPEC / "tree").rglob("*") if not path.is_dir()]
     return inventory_of(
-        work / "root", build / "packages/cache/apt/archives", [build / "wheels", build / "own"], own=own
+        Content(work / "root", initrd_files(disk.folder / INITRD)),
+        build / "packages/cache/apt/archives",
+        [build / "wheels", build / "own"],
+        own=Content(SPEC / "tree", frozenset(files_of(SPEC / "mkosi/mkosi.images/initrd/mkosi.extra"))),
     )
 
 
-def inventory_of(root: Path, archives: Path, wheels: Sequence[Path], *, own: Iterable[str]) -> Inventory:
-    """Read an unpacked root; ``own`` are the paths of our own tree. Raises as ``take_inventory``."""
-    packages = [*debian_packages(root, archives), *python_packages(root, wheels)]
-    return Inventory(packages, check_ownership(files_of(root), packages, own))
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The image's two file systems, or our own parts of them."""
+
+    root: Path
+    """A folder with the root's files."""
+    initrd: frozenset[str]
+    """Paths of the initrd's files."""
+
+
+def inventory_of(image: Content, archives: Path, wheels: Sequence[Path], *, own: Content) -> Inventory:
+    """Hold an image against the packages that it was built from. Raises as ``take_inventory``."""
+    root, initrd = frozenset(files_of(image.root)), frozenset(merged(path) for path in image.initrd)
+    debian = debian_packages(image.root, archives)
+    early = initrd_packages(initrd, archives, known=frozenset(package.name for package in debian))
+    packages = [*sorted([*debian, *early], key=lambda package: package.purl), *python_packages(image.root, wheels)]
+    check_files(root, [package for package in packages if not package.initrd], files_of(own.root))
+    check_files(initrd, packages, own.initrd, made={**MADE_BY_BUILD, **MADE_IN_INITRD})
+    return Inventory(packages, check_packages(root | initrd, packages))
 
 
 def cyclonedx(inventory: Inventory, version: str) -> _Json:
@@ -106,8 +127,9 @@ def _component(package: Package, *, gone: bool) -> _Json:
         component["licenses"] = [{"expression": package.expression}]
     elif package.licences:
         component["licenses"] = [{"license": {"name": name}} for name in package.licences]
-    if package.source:
-        component["properties"] = [{"name": "natalia:debian:source", "value": package.source}]
+    properties = {"natalia:debian:source": package.source, "natalia:place": "initrd" if package.initrd else ""}
+    if any(properties.values()):
+        component["properties"] = [{"name": name, "value": value} for name, value in properties.items() if value]
     return component
 
 

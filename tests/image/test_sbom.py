@@ -8,8 +8,8 @@ import pytest
 
 from image.errors import FormatError, InventoryError
 from image.inventory import debian_packages, python_packages
-from image.sbom import BILLS, Inventory, cyclonedx, inventory_of, package_set_of, spdx
-from tests.support.package_archives import DEP5, LINK, SITE, Root, status_of
+from image.sbom import BILLS, Content, Inventory, cyclonedx, inventory_of, package_set_of, spdx
+from tests.support.package_archives import DEP5, LINK, SITE, Root, status_of, write_deb
 from tests.support.releases import INVENTORY, PACKAGES
 
 
@@ -29,9 +29,15 @@ def image(tmp_path: Path) -> Root:
     return made
 
 
-def take(image: Root, *, own: tuple[str, ...] = ()) -> Inventory:
+def take(image: Root, *, initrd: tuple[str, ...] = (), own_initrd: tuple[str, ...] = ()) -> Inventory:
     """The image's inventory."""
-    return inventory_of(image.root, image.archives, [image.wheels], own=own)
+    own = image.root.parent / "own"
+    return inventory_of(
+        Content(image.root, frozenset(initrd)),
+        image.archives,
+        [image.wheels],
+        own=Content(own, frozenset(own_initrd)),
+    )
 
 
 def test_every_package_of_both_kinds_is_listed(image: Root) -> None:
@@ -99,8 +105,45 @@ def test_what_the_build_makes_is_accounted_for(path: str, image: Root) -> None:
 
 def test_our_own_tree_is_accounted_for(image: Root) -> None:
     """By its paths, not by a pattern."""
-    image.write("usr/lib/systemd/system/ours.service")
-    assert take(image, own=("usr/lib/systemd/system/ours.service",)).packages
+    for folder in ("root", "own"):
+        place = image.root.parent / folder / "usr/lib/systemd/system/ours.service"
+        place.parent.mkdir(parents=True)
+        place.touch()
+    assert take(image).packages
+
+
+def test_a_package_that_only_the_initrd_has_is_listed(image: Root) -> None:
+    """The initrd keeps no list: its files tell. What the root has is not listed twice, what none has not at all."""
+    write_deb(image.archives, "early", {"sbin/mkfs": "elf"})
+    write_deb(image.archives, "unused", {"sbin/unused": "elf"})
+    inventory = take(image, initrd=("usr/sbin/mkfs", "lib/libthing.so.1"))
+    assert [package.name for package in inventory.packages if package.initrd] == ["early"]
+    assert "unused" not in {package.name for package in inventory.packages}
+    (place,) = [part["properties"] for part in cyclonedx(inventory, "1")["components"] if part["name"] == "early"]
+    assert {"name": "natalia:place", "value": "initrd"} in place
+
+
+def test_a_file_of_an_initrds_package_is_nobodys_in_the_root(image: Root) -> None:
+    """It was not to be there."""
+    write_deb(image.archives, "early", {"sbin/mkfs": "elf"})
+    image.write("usr/sbin/mkfs")
+    with pytest.raises(InventoryError, match="mkfs"):
+        take(image, initrd=("usr/sbin/mkfs",))
+
+
+def test_a_file_of_nobody_in_the_initrd_is_found(image: Root) -> None:
+    """Though it would be accounted for as our own."""
+    with pytest.raises(InventoryError, match="init-stranger"):
+        take(image, initrd=("usr/bin/init-stranger",))
+    assert take(image, initrd=("usr/bin/init-stranger", "etc/initrd-release"), own_initrd=("usr/bin/init-stranger",))
+
+
+def test_two_versions_of_an_initrds_package_are_refused(image: Root) -> None:
+    """Which one is in there is not known."""
+    for version in ("1", "2"):
+        write_deb(image.archives, "early", {"sbin/mkfs": "elf"}, version=version)
+    with pytest.raises(InventoryError, match="two versions"):
+        take(image, initrd=("usr/sbin/mkfs",))
 
 
 def test_a_python_package_without_a_file_is_found(image: Root) -> None:

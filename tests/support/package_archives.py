@@ -30,7 +30,13 @@ def write_deb(folder: Path, name: str, files: Mapping[str, str], *, version: str
             archive.addfile(member, io.BytesIO(text.encode()) if member.isreg() else None)
     packed = {"xz": lzma.compress, "zst": zstandard.compress, "": bytes}[packer](data.getvalue())
     suffix = f".{packer}" if packer else ""
-    parts = [("debian-binary", b"2.0\n"), ("control.tar.xz", b"odd"), (f"data.tar{suffix}", packed)]
+    control = io.BytesIO()
+    with tarfile.open(fileobj=control, mode="w:xz") as archive:
+        text = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n".encode()
+        member = tarfile.TarInfo("./control")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    parts = [("debian-binary", b"2.0\n"), ("control.tar.xz", control.getvalue()), (f"data.tar{suffix}", packed)]
     content = b"!<arch>\n"
     for part, body in parts:
         content += (
