@@ -103,9 +103,14 @@ def sbom_command(output: Path, name: str) -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Certificate, PEM, of who must have signed. Without it, the one beside FILE: compare its fingerprint.",
 )
-def verify_command(file: Path, signer: Path | None) -> None:
+@click.option(
+    "--rebuild",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of your own export --unsigned: the release has to be the same but for signatures.",
+)
+def verify_command(file: Path, signer: Path | None, rebuild: Path | None) -> None:
     """Check FILE of a release, or every file when FILE is the folder or its SHA256SUMS. One line a check."""
-    checks = verify(file, signer=_certificate(signer) if signer else None)
+    checks = verify(file, signer=_certificate(signer) if signer else None, rebuild=rebuild)
     for check in checks:
         click.echo(check.line())
     if not all(check.ok for check in checks):

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 from cryptography import x509
 
 from image.archive import Member, members, section_of, text_of
+from image.compare import compare_disks, compare_files
 from image.errors import FormatError, ImageError, SignatureError
 from image.ova import manifest as ova_manifest
 from image.ovf_check import check_descriptor
@@ -86,12 +87,13 @@ class _Report:
             self.checks.append(Check(name, error.strerror or "cannot be read", ok=False))
 
 
-def verify(path: Path, *, signer: x509.Certificate | None = None) -> list[Check]:
+def verify(path: Path, *, signer: x509.Certificate | None = None, rebuild: Path | None = None) -> list[Check]:
     """Check a file of a release, or all of them when ``path`` is the folder or its ``SHA256SUMS``.
 
     Args:
         path: beside it lie ``SHA256SUMS``, its signature and the release's manifest.
         signer: whose signature it has to be; None takes the certificate that lies beside it.
+        rebuild: a folder with an unsigned export of one's own, which the release has to equal but for signatures.
     """
     report = _Report(path if path.is_dir() else path.parent, signer)
     release: list[Manifest] = []
@@ -103,7 +105,28 @@ def verify(path: Path, *, signer: x509.Certificate | None = None) -> list[Check]
         report.check(f"{name}: sum", partial(_sum, report.folder / name, report.listed))
         if release:
             _verify_form(report, report.folder / name, release[0])
+    if rebuild and release:
+        _compare(report, rebuild, names, release[0])
     return report.checks
+
+
+def _compare(report: _Report, rebuild: Path, names: list[str], release: Manifest) -> None:
+    """Hold the release against a rebuild; where the disks differ by signatures, the formats do too."""
+    other: list[Manifest] = []
+
+    def manifest() -> str:
+        other.append(parse_manifest(_bounded(rebuild / file_name(release.version, ".manifest.json"), MAX_LIST)))
+        if (release.package_set_sha256, release.root_sha256) != (other[0].package_set_sha256, other[0].root_sha256):
+            raise FormatError("the rebuild is of other packages, or has another root")
+        return "the same packages and root"
+
+    report.check("rebuild: manifest", manifest)
+    if not other:
+        return
+    report.check("rebuild: disk", lambda: compare_disks(report.folder, rebuild, release, other[0]))
+    if release.disk_sha256 == other[0].disk_sha256:
+        for name in names:
+            report.check(f"{name}: rebuild", partial(compare_files, report.folder / name, rebuild / name))
 
 
 def _read_sums(report: _Report) -> str:
