@@ -35,7 +35,6 @@ SUPPORT_QR: Final = (
     "▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀▀",
 )
 """``SUPPORT_URL`` in capitals, for a light pen on dark ground: QR code 2-M (ISO/IEC 18004), two modules a character."""
-SECONDS_A_PAGE: Final = 6
 _QR_WIDTH: Final = 29
 _LEFT: Final = WIDTH - _QR_WIDTH - 1
 _LABEL: Final = 13
@@ -56,11 +55,11 @@ class Screen(Struct, frozen=True, kw_only=True):
     """What there is to do, in sentences, the gravest first."""
 
 
-def render(screen: Screen) -> list[str]:
-    """Give 24 lines of 80 characters."""
+def render(screen: Screen, *, turn: int = 0) -> list[str]:
+    """Give 24 lines of 80 characters; ``turn`` counts on where there is more to do than fits, from the first page."""
     moment = f"{screen.now:%Y-%m-%d %H:%M:%S} UTC"
     pages = _pages(screen.tasks)
-    page = int(screen.now.timestamp()) // SECONDS_A_PAGE % len(pages)
+    page = turn % len(pages)
     count = f" ({page + 1} of {len(pages)})" if len(pages) > 1 else ""
     lines = [
         f"{_TITLE}{moment:>{WIDTH - len(_TITLE)}}",

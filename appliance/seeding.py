@@ -12,9 +12,11 @@ Not here: reading a seed (``seeds``), and how a machine is enrolled (``enrollmen
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from appliance.errors import (
+    AlreadyEnrolledError,
     ApplianceError,
     ClockOffError,
     InvitationExpiredError,
@@ -94,7 +96,8 @@ class FirstBoot:
 
     async def _enroll(self) -> None:
         try:
-            await self._target.enroll()
+            with suppress(AlreadyEnrolledError):  # by hand, before settings were sealed
+                await self._target.enroll()
         except SPENT:
             self._target.drop_invitation()
             raise

@@ -1,6 +1,7 @@
 """The command that shows the appliance on its consoles: ``console``."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from appliance.console_screen import render
 from appliance.machine_facts import read_facts
 
 REDRAW_SECONDS: Final = 2.0
+DRAWS_A_PAGE: Final = 3
 _KEYS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
 """What a terminal makes of keys."""
 _HOME: Final = "\x18\x1b[0m\x1b[?25l\x1b[H"
@@ -57,17 +59,17 @@ def console(directory: Path, *, terminals: tuple[Path, ...], once: bool) -> None
 
 async def _draw_for_ever(directory: Path, terminals: list[int]) -> None:
     clock = SystemClock()
-    while True:
+    for drawn in itertools.count():
         # No line end after the last line: it would scroll the first one away.
-        text = f"{_TO_LINE_END}\r\n".join(_lines(directory))
+        text = f"{_TO_LINE_END}\r\n".join(_lines(directory, turn=drawn // DRAWS_A_PAGE))
         for number in terminals:
             with suppress(OSError):  # one that is gone or held up must not hold up the others
                 os.write(number, f"{_HOME}{text}{_TO_SCREEN_END}".encode())
         await clock.sleep(REDRAW_SECONDS)
 
 
-def _lines(directory: Path) -> list[str]:
-    return render(screen_of(Findings(directory, read_facts(directory), SystemClock().now())))
+def _lines(directory: Path, *, turn: int = 0) -> list[str]:
+    return render(screen_of(Findings(directory, read_facts(directory), SystemClock().now())), turn=turn)
 
 
 def _open(terminals: tuple[Path, ...]) -> list[int]:

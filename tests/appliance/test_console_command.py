@@ -203,7 +203,7 @@ def test_every_mistake_of_the_settings_is_on_the_screen(tmp_path: Path) -> None:
     write_state(tmp_path, FirstBootState(stage=Stage.REFUSED, written_at=NOW, notice=notice_of(error)))
     assert tasks(tmp_path)[:9] == error.mistakes
     assert tasks(tmp_path)[9].endswith("[settings_invalid]")
-    pages = [render(structs.replace(look(tmp_path), now=NOW + timedelta(seconds=6 * page))) for page in range(3)]
+    pages = [render(look(tmp_path), turn=page) for page in range(3)]
     text = "".join("".join(page) for page in pages)
     assert all(mistake in text for mistake in error.mistakes)
 
@@ -313,14 +313,15 @@ class Terminal:
         os.close(self.screen)
 
 
-@pytest.fixture(params=[False, True], ids=["stdout", "by path"])
+@pytest.fixture
 def terminal(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]:
     """A terminal that shows a fresh machine."""
-    shown = Terminal(tmp_path, by_path=request.param)
+    shown = Terminal(tmp_path, by_path=getattr(request, "param", False))
     yield shown
     shown.close()
 
 
+@pytest.mark.parametrize("terminal", [False, True], ids=["stdout", "by path"], indirect=True)
 def test_it_cannot_be_left(terminal: Terminal) -> None:
     """No key, no sequence and no signal of a key ends it, and none of them shows."""
     terminal.draws(1)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from appliance.errors import (
+    AlreadyEnrolledError,
     ApplianceError,
     ApprovalPendingError,
     ClockOffError,
@@ -227,6 +228,13 @@ async def test_a_refusal_that_is_not_the_invitations_keeps_it(
     machine.errors["enroll"] = error
     state = await boot(machine, disk)
     assert (state.stage, machine.invitation) == (Stage.REFUSED, b"invitation")
+
+
+async def test_a_machine_that_is_enrolled_already_is_done(machine: Machine, disk: Place) -> None:
+    """As one that was enrolled by hand, with settings in a file."""
+    machine.errors["enroll"] = AlreadyEnrolledError("until tomorrow")
+    state = await boot(machine, disk)
+    assert (state.stage, state.notice, machine.invitation) == (Stage.ENROLLED, None, None)
 
 
 async def test_a_damaged_invitation_leaves_the_settings(machine: Machine, disk: Place) -> None:
