@@ -9,77 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from appliance.cli import main
 from appliance.cli.setup_machine import INVITATION
-from appliance.daemon import identities_of
 from appliance.errors import SealedSecretMissingError
 from appliance.sealing.anchor import SECRETS, secrets_of
 from appliance.sealing.sealed_settings import load_sealed_settings
-from appliance.seed_ports import FirstBootState, SeedOrigin, Stage
+from appliance.seed_ports import SeedOrigin, Stage
 from appliance.seeds.state_file import FILE_NAME, read_state
 from appliance.wire.invitation import encode_file, encode_qr
 from appliance.wire.problem import ProblemCode
 from tests.appliance.seeds.test_ovf_seed import environment
-from tests.support.appliance_process import SETTINGS
 from tests.support.enrollment_desk import TOKEN, Desk
-from tests.support.tls_peer import APPLIANCE, TlsPeer
-
-SITE = (Path(__file__).parents[1] / "testdata/demo/site.toml").read_text(encoding="utf-8")
-STATIC = '\n[network]\naddress = "192.0.2.10/24"\ngateway = "192.0.2.1"\n'
-
-
-class Installer:
-    """Whoever makes a seed and starts the machine; what the command says holds no token."""
-
-    def __init__(self, folder: Path, desk: Desk, url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.state = folder / "state"
-        self.disk, self.credentials, self.network = (folder / name for name in ("disk", "credentials", "network"))
-        for place in (self.disk, self.credentials, self.network):
-            place.mkdir()
-        self.ovf = folder / "ovf-env.xml"
-        self.feed = folder / "Master.csv"
-        self.invitation = desk.invitation(url)
-        self.settings = self.settings_of(url)
-
-    def settings_of(self, url: str) -> str:
-        """Settings with that receiver."""
-        return SETTINGS.format(state=self.state, url=url, site=SITE, dialect="asterisk_csv", feed=self.feed)
-
-    def fill_disk(self, *, settings: str | None = None, invitation: str | None = None) -> None:
-        """Put both files on the disk."""
-        (self.disk / "appliance.toml").write_text(settings or self.settings, encoding="utf-8")
-        (self.disk / "invitation.toml").write_text(invitation or encode_file(self.invitation), encoding="utf-8")
-
-    def empty_disk(self) -> None:
-        """Take it away."""
-        for path in self.disk.iterdir():
-            path.unlink()
-
-    async def boot(self, *options: str) -> tuple[int, str, FirstBootState]:
-        """Run the command; give exit status, what it said, and the state that it wrote."""
-        places = ["--disk", str(self.disk), "--ovf", str(self.ovf), "--credentials", str(self.credentials)]
-        network = ["--network-directory", str(self.network)]
-        arguments = ["first-boot", "--state", str(self.state), *places, *network, *options]
-        status = await asyncio.to_thread(_run, arguments)
-        said = self.capsys.readouterr()
-        written = (self.state / FILE_NAME).read_text(encoding="utf-8")
-        assert TOKEN not in said.out + said.err + written
-        state = read_state(self.state)
-        assert state is not None
-        return status, said.out + said.err, state
-
-    def is_enrolled(self) -> bool:
-        """Whether the identity opens, and no invitation is kept any more."""
-        store, anchor = secrets_of(load_sealed_settings(self.state).appliance)
-        assert INVITATION not in store.names()
-        return identities_of(store, anchor).load().appliance == APPLIANCE
-
-
-def _run(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return int(ended.value.code or 0)
+from tests.support.first_boot_installer import Installer, run_command
+from tests.support.tls_peer import TlsPeer
 
 
 @pytest.fixture
@@ -349,49 +290,12 @@ async def test_an_identity_that_is_damaged_is_cured_by_an_invitation(installer: 
     assert installer.is_enrolled()
 
 
-async def test_the_static_network_is_there_before_the_receiver_is_asked(installer: Installer, desk: Desk) -> None:
-    """Else nothing could be reached; the file can be read by networkd, and stays through every boot."""
-    installer.fill_disk(settings=installer.settings + STATIC)
-    desk.waiting = 1
-    await installer.boot()
-    (file,) = installer.network.iterdir()
-    assert (file.name, file.stat().st_mode & 0o777) == ("10-natalia.network", 0o644)
-    assert "Address=192.0.2.10/24\nGateway=192.0.2.1\n" in file.read_text()
-    await installer.boot()
-    file.unlink()
-    await installer.boot()
-    assert file.exists()
-
-
-async def test_a_network_that_is_not_wanted_any_more_goes(installer: Installer, desk: Desk) -> None:
-    """Others' files stay; what is right already is not touched."""
-    (installer.network / "70-other.network").touch()
-    desk.waiting = 3
-    installer.fill_disk(settings=installer.settings + STATIC)
-    await installer.boot()
-    before = (installer.network / "10-natalia.network").stat().st_ino
-    await installer.boot()
-    assert (installer.network / "10-natalia.network").stat().st_ino == before
-    installer.fill_disk()
-    await installer.boot()
-    assert [path.name for path in installer.network.iterdir()] == ["70-other.network"]
-
-
-async def test_a_network_folder_that_cannot_be_written_is_waited_for(installer: Installer) -> None:
-    """It is not there yet."""
-    installer.network.rmdir()
-    installer.fill_disk(settings=installer.settings + STATIC)
-    status, _, state = await installer.boot()
-    assert state.notice is not None
-    assert (status, state.stage, state.notice.code) == (0, Stage.WAITING, "network_unwritable")
-
-
 async def test_a_machine_that_was_enrolled_by_hand_needs_no_seed(installer: Installer) -> None:
     """The command finds it as it is, and asks nobody; places that were not named are not looked at."""
     installer.fill_disk()
     await installer.boot()
     (installer.state / FILE_NAME).unlink()
-    assert await asyncio.to_thread(_run, ["first-boot", "--state", str(installer.state)]) == 0
+    assert await asyncio.to_thread(run_command, ["first-boot", "--state", str(installer.state)]) == 0
     state = read_state(installer.state)
     assert state is not None
     assert (state.stage, state.origin, state.ignored) == (Stage.ENROLLED, None, None)
@@ -413,5 +317,5 @@ async def test_a_state_disk_that_cannot_be_written_is_a_typed_error(
 ) -> None:
     """The console then shows that nothing was written."""
     installer.state.touch()
-    status = await asyncio.to_thread(_run, ["first-boot", "--state", str(installer.state), "--disk", os.devnull])
+    status = await asyncio.to_thread(run_command, ["first-boot", "--state", str(installer.state), "--disk", os.devnull])
     assert (status, "error[seal_disk_refused]" in capsys.readouterr().err) == (1, True)
