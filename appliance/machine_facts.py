@@ -20,7 +20,7 @@ def read_facts(state_directory: Path, *, root: Path = Path("/")) -> MachineFacts
     """Look at the machine under ``root``."""
     return MachineFacts(
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        state_bytes=_size(state_directory),
+        state_bytes=_state_bytes(state_directory),
         is_uefi=(root / "sys/firmware/efi").is_dir(),
         has_tpm=(root / "dev/tpmrm0").exists(),
         has_carrier=_has_carrier(root / "sys/class/net"),
@@ -45,12 +45,16 @@ def ipv6_addresses(table: str) -> list[str]:
     return [str(address) for address in found if not (address.is_loopback or address.is_link_local)]
 
 
-def _size(folder: Path) -> int | None:
+def writable_bytes(system: os.statvfs_result) -> int | None:
+    """The size of a file system; None for one that is read-only, as what lies below a mount that failed."""
+    return None if system.f_flag & os.ST_RDONLY else system.f_blocks * system.f_frsize
+
+
+def _state_bytes(folder: Path) -> int | None:
     try:
-        system = os.statvfs(folder)
+        return writable_bytes(os.statvfs(folder))
     except OSError:
         return None
-    return system.f_blocks * system.f_frsize
 
 
 def _has_carrier(adapters: Path) -> bool:

@@ -11,8 +11,8 @@ MIN_STATE_BYTES: Final = 2048 * MIB
 """The buffer takes up to 1 GiB, and as much again while a damaged one is saved."""
 
 _NO_STATE: Final = (
-    "The state disk is not open: it is not this machine's, or the machine's TPM or its start was changed. "
-    "Give the machine its own disk and TPM back, or reset it to factory state and enrol it anew."
+    "The state disk is not open: the VM's disk is too small (16 GiB are right) or another machine's, or the TPM or the "
+    "start was changed. Give the machine its own disk and TPM back, or reset it to factory state and enrol it anew."
 )
 _NO_ADDRESS: Final = (
     "The machine has no address: no DHCP server answered. "
@@ -25,7 +25,7 @@ class MachineFacts(Struct, frozen=True, kw_only=True):
 
     memory_bytes: int
     state_bytes: int | None
-    """Size of the file system of the state folder; None where that folder is not there."""
+    """Size of the file system of the state folder; None where that is not there, or cannot be written."""
     is_uefi: bool
     has_tpm: bool
     has_carrier: bool

@@ -1,10 +1,11 @@
 """What the machine shows of itself, from files as Linux writes them."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from appliance.machine_facts import ipv4_addresses, ipv6_addresses, read_facts
+from appliance.machine_facts import ipv4_addresses, ipv6_addresses, read_facts, writable_bytes
 
 TRIE = """\
 Main:
@@ -76,6 +77,15 @@ def test_sizes_are_those_of_this_machine(tmp_path: Path) -> None:
     assert facts.memory_bytes > 64 * 2**20
     assert facts.state_bytes is not None
     assert facts.state_bytes > 2**20
+
+
+def test_a_read_only_folder_is_no_state_disk() -> None:
+    """The mount has failed, and what shows is the image's own empty folder."""
+    numbers = list(os.statvfs("/proc"))
+    numbers[1], numbers[2], numbers[8] = 4096, 1000, 0
+    assert writable_bytes(os.statvfs_result(numbers)) == 4_096_000
+    numbers[8] = os.ST_RDONLY
+    assert writable_bytes(os.statvfs_result(numbers)) is None
 
 
 @pytest.mark.parametrize("carrier", ["0\n", ""], ids=["unplugged", "off"])
