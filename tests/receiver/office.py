@@ -92,6 +92,15 @@ class Office:
 
         return self.run(withdraw)
 
+    def revoke(self, machine: Machine) -> int:
+        """Revoke an appliance; give how many certificates it had."""
+
+        async def revoke(context: ProcessContext) -> int:
+            async with context.fleet(UUID(machine.tenant_id)) as fleet:
+                return await fleet.revoke(machine.name)
+
+        return self.run(revoke)
+
     def value(self, tenant_id: UUID, statement: str) -> object:
         """Run a query as the owner, within a tenant; give its one value."""
 

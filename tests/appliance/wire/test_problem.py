@@ -37,6 +37,7 @@ def test_what_is_said_of_a_batch_itself_is_never_tried_again() -> None:
         ProblemCode.BATCH_TOO_LARGE,
         ProblemCode.BATCH_INVALID,
         ProblemCode.ENCODING_UNSUPPORTED,
+        ProblemCode.EVIDENCE_INVALID,  # of an enrollment or a renewal, which judge it themselves; no batch gets it
     }
     assert {code for code in ProblemCode if STATUS_OF[code] not in RETRYABLE_STATUS} == of_the_batch
 
