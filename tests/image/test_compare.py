@@ -269,3 +269,60 @@ def test_what_ukify_signs_equals_what_it_does_not(tmp_path: Path) -> None:
     edited[edited.index((tmp_path / "initrd").read_bytes()[:64])] ^= 1
     with pytest.raises(FormatError, match="initrd"):
         compare_programs(bytes(edited), unsigned)
+
+
+def test_a_raw_disk_that_is_not_its_manifests_is_refused(tmp_path: Path) -> None:
+    """Both sides are held against their own manifests before they are compared."""
+    signed = as_release(tmp_path / "signed", changed({**FILES, next(iter(FILES)): program(SIGNED)}))
+    rebuilt = as_release(tmp_path / "rebuilt", changed())
+    for content, reason in ((changed(root=b"evil" * 512), "not the manifest's"), (changed() + bytes(512), "size")):
+        write_zstd(rebuilt.path(".raw.zst"), content)
+        (check,) = [check for check in verify(signed.folder, rebuild=rebuilt.folder) if not check.ok]
+        assert (check.name, reason in check.note) == ("rebuild: disk", True)
+
+
+def test_a_rebuild_of_other_packages_is_named(tmp_path: Path) -> None:
+    """It cannot be the same image."""
+    signed, rebuilt = (as_release(tmp_path / name, changed()) for name in ("signed", "rebuilt"))
+    text = rebuilt.path(".manifest.json").read_text()
+    rebuilt.path(".manifest.json").write_text(text.replace(INVENTORY.package_set, "0" * 64))
+    notes = {check.name: check.note for check in verify(signed.folder, rebuild=rebuilt.folder) if not check.ok}
+    assert "other packages" in notes["rebuild: manifest"]
+    assert notes.keys() == {"rebuild: manifest", f"{NAME}.manifest.json: rebuild"}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (512, b"odd"),
+        (1024, bytes(16)),
+        (1024 + 128, changed()[1024:1040]),
+        (1024 + 40, b"\xff" * 8),
+        (512 + 84, b"\1\0"),
+    ],
+    ids=["signature", "no ESP", "two", "outside", "entry size"],
+)
+def test_a_wrong_partition_table_is_refused(place: int, value: bytes) -> None:
+    """Not exactly one ESP within the disk."""
+    content = bytearray(changed())
+    content[place : place + len(value)] = value
+    with pytest.raises(FormatError, match="gpt"):
+        difference(bytes(content))
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    """Which one firmware takes is anybody's guess."""
+    content = fat16({"one": b"1", "two": b"2"})
+    with pytest.raises(FormatError, match="twice"):
+        fat_files(io.BytesIO(content.replace("two".encode("utf-16-le"), "one".encode("utf-16-le"))), 0, len(content))
+
+
+def test_a_file_longer_than_its_clusters_is_refused() -> None:
+    """And one longer than the volume."""
+    content = bytearray(fat16({"one": b"1"}))
+    root = (1 + 32) * 512
+    at = content.index(b"FILE0000", root) + 28
+    for size, reason in ((600, "cut"), (1 << 31, "fits")):
+        struct.pack_into("<I", content, at, size)
+        with pytest.raises(FormatError, match=reason):
+            fat_files(io.BytesIO(content), 0, len(content))

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from image.cli import main
 from image.errors import FormatError
+from image.ova import certificate
 from image.release import CERTIFICATE, SIGNATURE, SUMS, file_name, parse_manifest, parse_sums
 from image.verify import Check, verify
 from tests.support.disk_writers import write_qcow2, write_vmdk, write_zstd
@@ -176,6 +177,68 @@ def test_an_ova_that_is_wrong_inside_is_found(change: dict[str, Any], which: str
     made.ova(**change)
     made.seal()
     assert list(broken(verify(made.folder, signer=signer().certificate))) == [f".ova: {which}"]
+
+
+def cert(name: str = f"{NAME}.mf", *, over: str = "another manifest") -> str:
+    """A certificate file of the right signer, over something."""
+    return certificate(name, over, key=signer().key, signer=signer().certificate)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (cert(), "not the signer's over this content"),
+        (cert("other.mf"), "not a signature of the manifest"),
+        (cert().replace("SHA256(", "SHA1("), "not a signature of the manifest"),
+        (cert().partition("\n")[0] + "\n", "cannot be read"),
+        ("\n", "not a signature of the manifest"),
+        ("", "no certificate"),
+    ],
+    ids=["over another", "of another name", "weak", "no certificate in it", "empty", "missing"],
+)
+def test_an_ova_that_is_not_signed_as_it_should_be_is_found(text: str, reason: str, made: Release) -> None:
+    """By the right signer, but over something else; of another form; not at all."""
+    made.ova(cert=text)
+    made.seal()
+    found = broken(verify(made.folder, signer=signer().certificate))
+    assert list(found) == [".ova: certificate"]
+    assert reason in found[".ova: certificate"]
+
+
+def test_an_ova_of_another_releases_names_is_found(made: Release) -> None:
+    """Its files say which release they are of."""
+    content = made.path(".ova").read_bytes()
+    renamed = content.replace(b"natalia-appliance_1.2.3.", b"natalia-appliance_1.2.4.")
+    for suffix in (b"ovf", b"mf", b"cert", b"vmdk"):
+        at = renamed.index(b"natalia-appliance_1.2.4." + suffix + b"\0")
+        header = bytearray(renamed[at : at + 512])
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        renamed = renamed[:at] + bytes(header) + renamed[at + 512 :]
+    made.path(".ova").write_bytes(renamed)
+    made.seal()
+    assert "named after" in broken(verify(made.path(".ova")))[".ova: order"]
+
+
+def test_a_missing_file_of_a_list_is_not_ok(made: Release) -> None:
+    """It is listed, so it has to be there; the others are checked all the same."""
+    made.path(".ova").unlink()
+    found = broken(verify(made.folder))
+    assert list(found) == [".ova: sum"]
+    assert "No such file" in found[".ova: sum"]
+
+
+def test_a_certificate_that_is_none_is_not_ok(made: Release) -> None:
+    """Nobody is taken for the signer."""
+    (made.folder / CERTIFICATE).write_text("none")
+    assert "not a certificate" in broken(verify(made.path(".qcow2")))["signature"]
+
+
+def test_a_manifest_of_another_version_is_not_ok(made: Release) -> None:
+    """Its name and what it says are one."""
+    made.path(".manifest.json").rename(made.folder / f"{NAME}9.manifest.json")
+    made.seal()
+    assert "is of version" in broken(verify(made.path(".qcow2")))["manifest"]
 
 
 def test_an_ova_with_a_disk_that_its_manifest_does_not_list_is_found(made: Release) -> None:

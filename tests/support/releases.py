@@ -85,16 +85,24 @@ class Release:
         (self.folder / SIGNATURE).write_bytes((by or signer()).sign(text))
         (self.folder / CERTIFICATE).write_bytes((by or signer()).pem)
 
-    def ova(self, *, tpm: bool = False, says: Signer | None = None, change: tuple[str, str] = ("", "")) -> Path:
-        """Write an OVA of the release's VMDK, its descriptor changed by a replacement."""
+    def ova(
+        self,
+        *,
+        tpm: bool = False,
+        says: Signer | None = None,
+        change: tuple[str, str] = ("", ""),
+        cert: str | None = None,
+    ) -> Path:
+        """Write an OVA of the release's VMDK, its descriptor changed, perhaps with another ``cert``."""
         disk, by = self.path(".vmdk"), says or signer()
         raw = hashlib.sha256(a_disk()).hexdigest()
         text = descriptor(Appliance("1.2.3", disk.name, disk.stat().st_size, identity=raw, tpm=tpm)).replace(*change)
         listed = manifest(
             [(f"{NAME}.ovf", hashlib.sha256(text.encode()).digest()), (disk.name, bytes.fromhex(sha256_of(disk)))]
         )
-        cert = certificate(f"{NAME}.mf", listed, key=by.key, signer=by.certificate)
-        texts = [(f"{NAME}.ovf", text), (f"{NAME}.mf", listed), (f"{NAME}.cert", cert)]
+        if cert is None:
+            cert = certificate(f"{NAME}.mf", listed, key=by.key, signer=by.certificate)
+        texts = [(f"{NAME}.ovf", text), (f"{NAME}.mf", listed), (f"{NAME}.cert", cert)][: 3 if cert else 2]
         target = self.path("_tpm.ova" if tpm else ".ova")
         write_ova(target, texts=texts, disk=disk, mtime=5)
         return target
