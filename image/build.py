@@ -51,7 +51,7 @@ def build(folder: Path, *, tree: ToolsTree, runner: Runner) -> Disk:
     Raises:
         ImageError: a program failed; the log says why.
     """
-    work = folder / "work"
+    work = folder / "stage"
     work.mkdir(parents=True, exist_ok=True)
     with runner.stage("Python packages"):
         wheels.install(PROJECT, work / "site", work=work, tree=tree, runner=runner, python=sys.executable)

@@ -77,7 +77,7 @@ def export_command(*, output: Path, name: str, key: Path | None, certificate: Pa
     package = Package(
         version=name, signer=signer, package_set=inventory.package_set, documents=inventory.documents(name)
     )
-    for path in export(Disk(output / "image/work/disk"), output, package, tree=tree, runner=runner):
+    for path in export(Disk(output / "image/stage/disk"), output, package, tree=tree, runner=runner):
         click.echo(path)
 
 
@@ -129,7 +129,7 @@ def _inventory(output: Path, tree: ToolsTree) -> Inventory:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        return take_inventory(Disk(output / "image/work/disk"), output / "image/work", work, tree=tree)
+        return take_inventory(Disk(output / "image/stage/disk"), output / "image/stage", work, tree=tree)
     finally:
         shutil.rmtree(work)
 
