@@ -11,7 +11,7 @@ PURE := appliance/wire/*,appliance/cdr/*,appliance/numbering/*,appliance/pseudon
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-$(READY): dev.lock pyproject.toml receiver/pyproject.toml
+$(READY): dev.lock pyproject.toml receiver/pyproject.toml image/pyproject.toml
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "==> installing python3-venv"; \
 	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	@command -v openssl >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq openssl; }
@@ -22,7 +22,7 @@ $(READY): dev.lock pyproject.toml receiver/pyproject.toml
 	@echo "==> preparing $(VENV) from dev.lock (hashes checked)"
 	@python3 -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e receiver
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e receiver -e image
 	@touch $@
 
 .PHONY: install
@@ -77,6 +77,11 @@ lock: $(READY) ## Compile the lock files anew from the two pyproject.toml
 	  $$UV --group image -o image.lock && \
 	  $$UV pyproject.toml receiver/pyproject.toml --group dev --group image -o dev.lock && \
 	  $$UV tests/support/sslyze.in -o sslyze.lock
+
+.PHONY: image
+image: $(READY) ## Build the appliance's disk and export it in every format (root; not finished: see README)
+	@$(BIN)/natalia-image build
+	@$(BIN)/natalia-image export
 
 .PHONY: wheel
 wheel: $(READY) ## Build the wheel that goes into the image
