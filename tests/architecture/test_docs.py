@@ -18,7 +18,7 @@ TEXT_SUFFIXES = {"", ".cfg", ".ini", ".lock", ".md", ".py", ".toml", ".txt", ".y
 NAMED_NUMBERS = {"1048576"}
 """Runs of six digits and more that are no number of anybody: a bound of the settings."""
 MACHINE = re.compile(
-    r"(?:https?://|[\s\"'=])(?!www\.debian\.org/doc/)[a-z.]*(?:debian|pypi|pythonhosted|npmjs)\.(?:org|com|net)"
+    r"(?:https?://|[\s\"'=])[a-z.]*(?:debian|pypi|pythonhosted|npmjs)\.(?:org|com|net)"
     r"|/(?:work|farm|home|Users)/[a-z]"
 )
 ADR_PARTS = ["## Context", "## Decision", "## Rule", "## Alternatives", "## Enforced by"]

@@ -76,7 +76,7 @@ class SimulatedClock:
         return self._timeline.elapsed
 
     async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError("events wait for the timeline")
+        raise AssertionError(f"nothing sleeps in the simulation, not {seconds} s: events wait for the timeline")
 
 
 class LapseMeter:

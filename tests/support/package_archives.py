@@ -11,7 +11,7 @@ import zstandard
 
 SITE = "usr/lib/python3/dist-packages"
 LINK = "link to "
-DEP5 = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: GPL-2+\n ...\n"
+DEP5 = "Format: copyright-format/1.0\n\nFiles: *\nLicense: GPL-2+\n ...\n"
 
 
 def write_deb(folder: Path, name: str, files: Mapping[str, str], *, version: str = "1.0-1", packer: str = "xz") -> Path:
