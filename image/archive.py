@@ -7,10 +7,13 @@ descriptor, manifest, certificate, disk, and anything behind the end are refused
 import io
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from image.errors import FormatError
 from image.readers.content import exactly, length_of
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 BLOCK: Final = 512
 MAX_TEXT: Final = 256 * 1024
@@ -55,12 +58,13 @@ class Section(io.RawIOBase):
         self._place = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence] + offset
         return self._place
 
-    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]  # a buffer is what BufferedReader gives
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Read what fits, and no byte behind the part."""
-        length = max(0, min(len(buffer), self._size - self._place))
+        target = memoryview(buffer).cast("B")
+        length = max(0, min(len(target), self._size - self._place))
         self._file.seek(self._offset + self._place)
         data = self._file.read(length)
-        buffer[: len(data)] = data
+        target[: len(data)] = data
         self._place += len(data)
         return len(data)
 

@@ -6,7 +6,6 @@ usage. ``verify`` needs neither root nor a network.
 
 import shutil
 import sys
-from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ import click
 from cryptography import x509
 
 from image.build import PROJECT, Disk, build
+from image.clock import now
 from image.errors import ImageError, SigningKeyError
 from image.export import Package, export
 from image.release import file_name
@@ -137,7 +137,7 @@ def _inventory(output: Path, tree: ToolsTree) -> Inventory:
 def _signer(output: Path, key: Path | None, certificate: Path | None) -> Signer:
     if key and certificate:
         return load_signer(key, certificate)
-    return development_signer(output / "image/signing", now=datetime.now(UTC))
+    return development_signer(output / "image/signing", now=now())
 
 
 def _certificate(path: Path) -> x509.Certificate:

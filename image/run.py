@@ -3,7 +3,6 @@
 Nothing is passed through a shell. A program that fails raises; its output stands in the log file.
 """
 
-import os
 import shlex
 import subprocess
 import time
@@ -42,7 +41,9 @@ class Runner:
     def _run(
         self, command: Sequence[str | Path], environment: Mapping[str, str] | None, *, output: int | None
     ) -> bytes:
-        words = [str(word) for word in command]
+        # env(1) sets them, so that the line in the log is the whole command.
+        given = [f"{name}={value}" for name, value in (environment or {}).items()]
+        words = [*(["env", *given] if given else []), *(str(word) for word in command)]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             log.write(f"+ {shlex.join(words)}\n".encode())
@@ -50,7 +51,6 @@ class Runner:
             try:
                 done = subprocess.run(  # noqa: S603 - the one door; a list of words, no shell
                     words,
-                    env=None if environment is None else {**os.environ, **environment},
                     stdin=subprocess.DEVNULL,
                     stdout=log if output is None else output,
                     stderr=log,

@@ -148,5 +148,15 @@ def _run_in(
     for file in ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt"):
         if Path("/", file).exists():
             shutil.copyfile(Path("/", file), tree / file)
-    enter = ["unshare", "--mount", "--fork", "--kill-child", "bash", "-c", _ENTER, tree, work.absolute()]
+    enter: list[str | Path] = [
+        "unshare",
+        "--mount",
+        "--fork",
+        "--kill-child",
+        "bash",
+        "-c",
+        _ENTER,
+        tree,
+        work.absolute(),
+    ]
     runner.run([*enter, *command], environment=environment)

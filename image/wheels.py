@@ -19,6 +19,7 @@ from appliance.cli import main
 
 main()
 """
+_EPOCH: Final = {"SOURCE_DATE_EPOCH": "1764028800"}
 _NOT_SHIPPED: Final = ("REQUESTED", "direct_url.json", "RECORD", "INSTALLER")
 """What pip notes of one installation; it differs from machine to machine and nobody reads it in the image."""
 
@@ -41,9 +42,8 @@ def install(project: Path, root: Path, *, work: Path, tree: ToolsTree, runner: R
     (root / SITE).mkdir(parents=True)
     own = work / "own"
     shutil.rmtree(own, ignore_errors=True)
-    environment = {"SOURCE_DATE_EPOCH": "1764028800"}
-    build = [python, "-m", "build", "--wheel", "--no-isolation", "--outdir", own, project]
-    runner.run(build, environment=environment)
+    build: list[str | Path] = [python, "-m", "build", "--wheel", "--no-isolation", "--outdir", own, project]
+    runner.run(build, environment=_EPOCH)
     shutil.copyfile(project / "appliance.lock", work / "appliance.lock")
     pip = ["python3", "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     if (
@@ -52,29 +52,23 @@ def install(project: Path, root: Path, *, work: Path, tree: ToolsTree, runner: R
     ):
         shutil.rmtree(work / "wheels", ignore_errors=True)
         fetch = [*pip, "wheel", "--require-hashes", "-r", "appliance.lock", "-w", "wheels"]
-        tree.run(work, fetch, environment=environment)
+        tree.run(work, fetch, environment=_EPOCH)
         shutil.copyfile(work / "appliance.lock", work / "wheels.lock")
     target = [*pip, "install", "--no-deps", "--no-index", "--no-compile", "--root-user-action=ignore", "--target"]
     wheels = sorted(path.relative_to(work) for folder in ("wheels", "own") for path in (work / folder).glob("*.whl"))
     tree.run(work, [*target, root.relative_to(work) / SITE, *wheels])
     _tidy(root)
-    compiled = [
-        "python3",
-        "-m",
-        "compileall",
-        "-q",
-        "--invalidation-mode",
-        "unchecked-hash",
-        "-s",
-        root.name,
-        "-p",
-        "/",
-    ]
-    tree.run(work, [*compiled, f"{root.name}/{SITE}"], environment=environment)
+    _compile(root, work=work, tree=tree)
     command = root / "usr/bin/natalia-appliance"
     command.parent.mkdir(parents=True)
     command.write_text(_SCRIPT, "utf-8")
     command.chmod(0o755)
+
+
+def _compile(root: Path, *, work: Path, tree: ToolsTree) -> None:
+    """Write byte code beside the sources, as it will lie in the image."""
+    how = ["-q", "--invalidation-mode", "unchecked-hash", "-s", root.name, "-p", "/"]
+    tree.run(work, ["python3", "-m", "compileall", *how, f"{root.name}/{SITE}"], environment=_EPOCH)
 
 
 def _tidy(root: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-PRODUCTS: Final = ("appliance", "receiver")
+PRODUCTS: Final = ("appliance", "receiver", "image")
 _NOT_OURS: Final = {".git", ".venv", "build", "node_modules", "__pycache__"}
 
 
