@@ -13,7 +13,6 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
-from appliance.wire.batch import KeyProtection
 from appliance.wire.codec import encode_enrollment
 from appliance.wire.enrollment import (
     EnrollmentRequest,
@@ -24,9 +23,10 @@ from appliance.wire.enrollment import (
     seal_key,
 )
 from appliance.wire.problem import ProblemCode
-from receiver.domain.machine_evidence import verify_evidence
+from receiver.domain.machine_evidence import believe_evidence
 from receiver.domain.machine_facts import MachineFacts
 from receiver.domain.tpm_credential import make_credential
+from receiver.domain.tpm_marshalling import refused
 from receiver.domain.tpm_public import parse_endorsement_key
 from receiver.domain.transport_seal import seal_to_transport_key
 from receiver.errors import ProblemError
@@ -75,17 +75,11 @@ def believe(request: EnrollmentRequest, *, public_key: bytes, occasion: bytes) -
     Raises:
         ProblemError: ``evidence_invalid``.
     """
-    has_tpm = not isinstance(request.evidence, FileEvidence)
-    is_one_kind = (request.key_protection is not KeyProtection.FILE) is has_tpm is (request.transport_key is None)
-    if not is_one_kind:
-        raise ProblemError(
-            ProblemCode.EVIDENCE_INVALID,
-            detail="evidence, key protection and transport key are not those of one kind of machine",
-            hint="A machine with a TPM shows its evidence; one without sends a transport key.",
-        )
-    if isinstance(request.evidence, FileEvidence):
-        return None
-    return verify_evidence(request.evidence, public_key=public_key, occasion=occasion)
+    if isinstance(request.evidence, FileEvidence) is (request.transport_key is None):
+        raise refused("a machine without a TPM sends a transport key, one with a TPM none")
+    return believe_evidence(
+        request.evidence, key_protection=request.key_protection, public_key=public_key, occasion=occasion
+    )
 
 
 def make_challenge(

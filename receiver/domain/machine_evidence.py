@@ -20,7 +20,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from appliance.wire.enrollment import TpmEvidence, binding
+from appliance.wire.batch import KeyProtection
+from appliance.wire.enrollment import Evidence, FileEvidence, TpmEvidence, binding
 from receiver.domain import tpm_statement
 from receiver.domain.machine_facts import MachineFacts
 from receiver.domain.tpm_marshalling import refused
@@ -31,6 +32,27 @@ from receiver.domain.tpm_public import (
     request_key_name,
 )
 from receiver.domain.tpm_statement import Moment, SignedStatement, Trust
+
+
+def believe_evidence(
+    evidence: Evidence, *, key_protection: KeyProtection, public_key: bytes, occasion: bytes
+) -> MachineFacts | None:
+    """Give what a machine's evidence proves; None for one without a TPM.
+
+    Args:
+        evidence: as it came.
+        key_protection: what the machine says guards its keys.
+        public_key: as of ``verify_evidence``.
+        occasion: as of ``verify_evidence``.
+
+    Raises:
+        ProblemError: ``evidence_invalid``.
+    """
+    if isinstance(evidence, FileEvidence) is not (key_protection is KeyProtection.FILE):
+        raise refused("evidence and key protection are not those of one kind of machine")
+    if isinstance(evidence, FileEvidence):
+        return None
+    return verify_evidence(evidence, public_key=public_key, occasion=occasion)
 
 
 def verify_evidence(evidence: TpmEvidence, *, public_key: bytes, occasion: bytes) -> MachineFacts:

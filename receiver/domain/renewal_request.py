@@ -7,11 +7,10 @@ from typing import Final
 
 from cryptography import x509
 
-from appliance.wire.batch import KeyProtection
 from appliance.wire.codec import WireError, decode_renewal_evidence
-from appliance.wire.enrollment import EVIDENCE_ATTRIBUTE, FileEvidence, RenewalEvidence
+from appliance.wire.enrollment import EVIDENCE_ATTRIBUTE, RenewalEvidence
 from appliance.wire.problem import ProblemCode
-from receiver.domain.machine_evidence import verify_evidence
+from receiver.domain.machine_evidence import believe_evidence
 from receiver.domain.machine_facts import MachineFacts
 from receiver.errors import ProblemError
 
@@ -47,16 +46,9 @@ def believe_renewal(shown: RenewalEvidence, *, public_key: bytes, occasion: byte
     Raises:
         ProblemError: ``evidence_invalid``.
     """
-    has_tpm = not isinstance(shown.evidence, FileEvidence)
-    if has_tpm == (shown.key_protection is KeyProtection.FILE):
-        raise ProblemError(
-            ProblemCode.EVIDENCE_INVALID,
-            detail="evidence and key protection are not those of one kind of machine",
-            hint="A machine with a TPM shows its evidence, one without says that a file guards its keys.",
-        )
-    if isinstance(shown.evidence, FileEvidence):
-        return None
-    return verify_evidence(shown.evidence, public_key=public_key, occasion=occasion)
+    return believe_evidence(
+        shown.evidence, key_protection=shown.key_protection, public_key=public_key, occasion=occasion
+    )
 
 
 def _malformed(detail: str) -> ProblemError:

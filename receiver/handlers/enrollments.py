@@ -13,7 +13,7 @@ from receiver.dependencies.guesses import bounded_guesses
 from receiver.domain.invitation import parse
 from receiver.errors import ProblemError
 from receiver.handlers.answers import described, json_answer
-from receiver.handlers.bodies import read_body
+from receiver.handlers.bodies import read_plain_body
 from receiver.services.machine_certificates import read_claim
 
 router = APIRouter(tags=["enrollment"])
@@ -65,13 +65,7 @@ async def post_enrollment(request: Request, context: Context) -> Response:
 
 
 async def _read_request(request: Request) -> EnrollmentRequest:
-    if request.headers.get("content-type") != CONTENT_TYPE or "content-encoding" in request.headers:
-        raise ProblemError(
-            ProblemCode.ENCODING_UNSUPPORTED, detail=f"the body must be {CONTENT_TYPE}, not encoded", hint=_HINT
-        )
-    body = await read_body(request, most=MAX_ENROLLMENT_BYTES)
-    if body is None:
-        raise _malformed(f"the body is longer than {MAX_ENROLLMENT_BYTES} bytes")
+    body = await read_plain_body(request, media_type=CONTENT_TYPE, most=MAX_ENROLLMENT_BYTES, hint=_HINT)
     try:
         asked = decode_enrollment_request(body)
     except WireError as error:

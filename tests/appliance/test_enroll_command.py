@@ -5,8 +5,6 @@ import io
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -58,19 +56,6 @@ def _run(arguments: list[str]) -> int:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     return int(ended.value.code or 0)
-
-
-@pytest.fixture
-def desk() -> Desk:
-    """A receiver."""
-    return Desk(datetime.now(UTC))
-
-
-@pytest.fixture
-async def peer(desk: Desk) -> AsyncIterator[TlsPeer]:
-    """The desk on a port."""
-    async with desk.peer() as listening:
-        yield listening
 
 
 @pytest.fixture

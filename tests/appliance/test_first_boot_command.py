@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import os
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,19 +20,6 @@ from tests.appliance.seeds.test_ovf_seed import environment
 from tests.support.enrollment_desk import TOKEN, Desk
 from tests.support.first_boot_installer import Installer, run_command
 from tests.support.tls_peer import TlsPeer
-
-
-@pytest.fixture
-def desk() -> Desk:
-    """A receiver."""
-    return Desk(datetime.now(UTC))
-
-
-@pytest.fixture
-async def peer(desk: Desk) -> AsyncIterator[TlsPeer]:
-    """The desk on a port."""
-    async with desk.peer() as listening:
-        yield listening
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The network of a seed: it is there before the receiver is asked, and goes when it is not wanted any more."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,19 +8,6 @@ from appliance.seed_ports import Stage
 from tests.support.enrollment_desk import Desk
 from tests.support.first_boot_installer import STATIC, Installer
 from tests.support.tls_peer import TlsPeer
-
-
-@pytest.fixture
-def desk() -> Desk:
-    """A receiver."""
-    return Desk(datetime.now(UTC))
-
-
-@pytest.fixture
-async def peer(desk: Desk) -> AsyncIterator[TlsPeer]:
-    """The desk on a port."""
-    async with desk.peer() as listening:
-        yield listening
 
 
 @pytest.fixture

@@ -77,6 +77,19 @@ class Release:
         """A file of it."""
         return self.folder / f"{NAME}{suffix}"
 
+    def describe(self, disk: bytes) -> None:
+        """Write the manifest of a release of ``disk``."""
+        what = Manifest(
+            version="1.2.3",
+            disk_sha256=hashlib.sha256(disk).hexdigest(),
+            disk_bytes=len(disk),
+            capacity_bytes=CAPACITY,
+            kernel_image_sha256="11" * 32,
+            root_sha256="22" * 32,
+            package_set_sha256=INVENTORY.package_set,
+        )
+        self.path(".manifest.json").write_text(what.text())
+
     def seal(self, by: Signer | None = None) -> None:
         """Write sums of what lies there, and sign them."""
         files = [path for path in self.folder.iterdir() if path.name.startswith(NAME)]
@@ -115,16 +128,7 @@ def release(folder: Path) -> Release:
     write_qcow2(made.path(".qcow2"), disk)
     write_vmdk(made.path(".vmdk"), disk)
     write_vhdx(made.path(".vhdx"), disk)
-    what = Manifest(
-        version="1.2.3",
-        disk_sha256=hashlib.sha256(disk).hexdigest(),
-        disk_bytes=len(disk),
-        capacity_bytes=CAPACITY,
-        kernel_image_sha256="11" * 32,
-        root_sha256="22" * 32,
-        package_set_sha256=INVENTORY.package_set,
-    )
-    made.path(".manifest.json").write_text(what.text())
+    made.describe(disk)
     for suffix, text in INVENTORY.documents("1.2.3").items():
         made.path(suffix).write_text(text)
     for tpm in (False, True):

@@ -36,18 +36,6 @@ AUTHORITY = Authority(now=START)
 OTHER = Authority(now=START)
 
 
-@pytest.fixture
-def secrets() -> MemorySecrets:
-    """No secret yet."""
-    return MemorySecrets()
-
-
-@pytest.fixture
-def store(secrets: MemorySecrets) -> FileIdentityStore:
-    """A store that judges at the authority's time."""
-    return FileIdentityStore(secrets, FakeClock())
-
-
 def certify(
     store: FileIdentityStore,
     *,

@@ -17,24 +17,11 @@ from appliance.sealing.file_sealer import FileSealer
 from appliance.sealing.secret_store import SecretStore
 from tests.support.enrollment_desk import certify as issue
 from tests.support.fake_clock import FakeClock
-from tests.support.memory_secrets import MemorySecrets
 from tests.support.records import START
 from tests.support.tls_peer import APPLIANCE, TENANT, Authority
 
 AUTHORITY = Authority(now=START)
 OTHER = Authority(now=START)
-
-
-@pytest.fixture
-def secrets() -> MemorySecrets:
-    """No secret yet."""
-    return MemorySecrets()
-
-
-@pytest.fixture
-def store(secrets: MemorySecrets) -> FileIdentityStore:
-    """A store that judges at the authority's time."""
-    return FileIdentityStore(secrets, FakeClock())
 
 
 def certify(store: FileIdentityStore) -> bytes:

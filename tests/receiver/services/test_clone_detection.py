@@ -1,7 +1,7 @@
 """A machine and its copy cannot both go on; a decision of the administrator ends it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -12,23 +12,9 @@ from appliance.wire.problem import ProblemCode
 from receiver.domain.fleet_rules import GRACE, ApplianceState, RevocationReason
 from receiver.domain.security_event import EventKind
 from receiver.errors import ApplianceUnknownError, NothingQuarantinedError
-from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal
-from tests.support.receiver_process import ReceiverProcess
+from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, refusal
 
 QUARANTINED = ProblemCode.APPLIANCE_QUARANTINED
-
-
-@pytest.fixture
-async def world(receiver: ReceiverProcess) -> AsyncIterator[World]:
-    """The services on a clock of their own."""
-    async with open_world(receiver.state_dir) as world:
-        yield world
-
-
-@pytest.fixture
-async def tenant_id(world: World) -> UUID:
-    """A tenant of the test's own."""
-    return await world.tenant()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A machine that another appliance holds is kept out at its enrollment, until an administrator decides."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,9 +13,8 @@ from appliance.wire.problem import ProblemCode
 from receiver.domain.fleet_rules import ApplianceState
 from receiver.domain.invitation import parse
 from receiver.domain.security_event import EventKind
-from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal, renewal_csr
+from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, refusal, renewal_csr
 from tests.receiver.newcomer import PlainWitness
-from tests.support.receiver_process import ReceiverProcess
 
 QUARANTINED = ProblemCode.APPLIANCE_QUARANTINED
 
@@ -51,13 +49,6 @@ async def invited(world: World, tenant_id: UUID, name: str, *, tpm: Tpm | None =
         anchors = world.service.authority.anchors
         made = await invitations.create(name, receiver="https://127.0.0.1:8443", anchors=anchors)
     return Applicant(world, tenant_id, made.token, fresh_key(), tpm)
-
-
-@pytest.fixture
-async def world(receiver: ReceiverProcess) -> AsyncIterator[World]:
-    """The services on a clock of their own."""
-    async with open_world(receiver.state_dir) as world:
-        yield world
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """An appliance that was off too long comes back with the administrator's approval, and nobody else does."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,16 +15,8 @@ from receiver.domain.enrollment import parse_name
 from receiver.domain.fleet_rules import APPROVAL_LIFETIME
 from receiver.domain.security_event import EventKind
 from receiver.errors import ProblemError, ReturnContestedError, ReturnNotWaitingError
-from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal, spki
+from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, refusal, spki
 from tests.receiver.newcomer import PlainWitness
-from tests.support.receiver_process import ReceiverProcess
-
-
-@pytest.fixture
-async def world(receiver: ReceiverProcess) -> AsyncIterator[World]:
-    """The services on a clock of their own."""
-    async with open_world(receiver.state_dir) as world:
-        yield world
 
 
 @pytest.fixture

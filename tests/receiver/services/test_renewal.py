@@ -1,6 +1,5 @@
 """Certificates renew with the one in use; what is asked wrongly is refused, and what is asked twice is one."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,21 +11,7 @@ from appliance.wire.problem import ProblemCode
 from receiver.domain.security_event import EventKind
 from receiver.storage.connection import DatabaseRole
 from receiver.storage.tenant_scope import tenant_session
-from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal
-from tests.support.receiver_process import ReceiverProcess
-
-
-@pytest.fixture
-async def world(receiver: ReceiverProcess) -> AsyncIterator[World]:
-    """The services on a clock of their own."""
-    async with open_world(receiver.state_dir) as world:
-        yield world
-
-
-@pytest.fixture
-async def tenant_id(world: World) -> UUID:
-    """A tenant of the test's own."""
-    return await world.tenant()
+from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, refusal
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A revocation and a renewal at once, two renewals at once, and what becomes of a revoked appliance."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -15,17 +14,9 @@ from receiver.storage import fleet, invitations
 from receiver.storage.connection import DatabaseRole
 from receiver.storage.tenant_scope import tenant_session
 from tests.receiver.deliveries import make_batch, make_call
-from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, open_world, refusal
-from tests.support.receiver_process import ReceiverProcess
+from tests.receiver.fleet_world import FleetMachine, Tpm, World, fresh_key, refusal
 
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-
-
-@pytest.fixture
-async def world(receiver: ReceiverProcess) -> AsyncIterator[World]:
-    """The services on a clock of their own."""
-    async with open_world(receiver.state_dir) as world:
-        yield world
 
 
 @pytest.fixture
